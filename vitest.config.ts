@@ -8,13 +8,18 @@ const shared = {
 
 export default defineConfig({
   test: {
+    reporters: ['default', './test-support/src/totals-reporter.ts'],
     projects: [
-      { ...shared, test: { name: 'unit', include: ['packages/*/src/**/*.test.ts'] } },
+      {
+        ...shared,
+        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'test-support/src/**/*.test.ts'] },
+      },
       {
         ...shared,
         test: {
           name: 'integration',
-          include: ['packages/*/test/**/*.integration.test.ts'],
+          include: ['packages/*/test/**/*.integration.test.ts', 'test-support/test/**/*.integration.test.ts'],
+          globalSetup: ['test-support/src/global-setup.ts'],
           pool: 'forks',
           testTimeout: 30_000,
           hookTimeout: 60_000,

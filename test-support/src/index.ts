@@ -1,1 +1,11 @@
-export {};
+export { createDatabase, type Database } from './database.ts';
+export {
+  cosmosFromEnvironment,
+  type Engine,
+  EngineMissingError,
+  type EngineProcess,
+  inCi,
+} from './engine.ts';
+export { type FaultProxy, type LinkFaults, startFaultProxy } from './fault-proxy.ts';
+export { type PostgresOptions, startPostgres } from './postgres-server.ts';
+export { startRedis } from './redis-server.ts';

@@ -1,0 +1,125 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { containerRuntime } from './container-runtime.ts';
+import { type Engine, EngineMissingError, type EngineProcess, onlyFetched } from './engine.ts';
+import { freePort } from './free-port.ts';
+import { GuardedProcess } from './guarded-process.ts';
+import { fetchedRedis, installedRedis, type RedisBinary } from './redis-binary.ts';
+import { temporaryDirectory } from './run-as.ts';
+
+const START_ATTEMPTS = 5;
+const RETRY_MS = 100;
+
+/**
+ * A Redis server without persistence: `TEST_REDIS_URL` if set, else a container if an engine answers, else
+ * `redis-server` from PATH, else the distribution's package, fetched without root. It never outlives this process.
+ * @throws {@link EngineMissingError} when none of them is to be had.
+ */
+export async function startRedis(): Promise<Engine> {
+  const given = process.env['TEST_REDIS_URL'];
+  if (given) return { url: given, from: 'environment', stop: async () => undefined };
+  if (!onlyFetched() && (await containerRuntime())) return startInContainer();
+  const binary = (onlyFetched() ? undefined : installedRedis()) ?? (await fetchedOrMissing());
+  const server = new LocalRedis(binary);
+  try {
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return { url: server.url, from: binary.command, process: server, stop: () => server.stop() };
+}
+
+async function fetchedOrMissing(): Promise<RedisBinary> {
+  try {
+    return await fetchedRedis();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineMissingError('Redis', [
+      'TEST_REDIS_URL is not set',
+      'no container engine answers',
+      'redis-server is not on PATH',
+      `it could not be fetched (${why})`,
+    ]);
+  }
+}
+
+async function startInContainer(): Promise<Engine> {
+  const { GenericContainer, Wait } = await import('testcontainers');
+  const container = await new GenericContainer('redis:8-alpine')
+    .withExposedPorts(6379)
+    .withCommand(['redis-server', '--save', '', '--appendonly', 'no'])
+    .withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/))
+    .start();
+  return {
+    url: `redis://${container.getHost()}:${container.getMappedPort(6379)}`,
+    from: 'testcontainers',
+    stop: async () => {
+      await container.stop();
+    },
+  };
+}
+
+class LocalRedis implements EngineProcess {
+  readonly #binary: RedisBinary;
+  readonly #home = temporaryDirectory('polyphase-redis-', {});
+  #server: GuardedProcess | undefined;
+  #port = 0;
+
+  constructor(binary: RedisBinary) {
+    this.#binary = binary;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#port}`;
+  }
+
+  async start(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const port = this.#port === 0 ? await freePort() : this.#port;
+      try {
+        this.#server = await this.#run(port);
+        this.#port = port;
+        return;
+      } catch (error) {
+        const taken = error instanceof Error && /in use/i.test(error.message);
+        if (!taken || attempt === START_ATTEMPTS) throw error;
+        await delay(RETRY_MS);
+      }
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.#server?.stop('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  log(): string {
+    return this.#server?.log() ?? '';
+  }
+
+  async stop(): Promise<void> {
+    await this.kill(); // nothing is kept, so there is nothing to flush
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+
+  #run(port: number): Promise<GuardedProcess> {
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', this.#home];
+    const order = {
+      command: this.#binary.command,
+      args: [...place, '--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+      cwd: this.#home,
+      env: this.#binary.env,
+      user: {},
+      logFile: join(this.#home, 'redis.log'),
+      stopSignal: 'SIGKILL' as const,
+      removeWhenAbandoned: [this.#home],
+    };
+    return GuardedProcess.start(order, /Ready to accept connections/);
+  }
+}
