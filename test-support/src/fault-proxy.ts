@@ -117,8 +117,9 @@ class Link implements FaultProxy {
   }
 
   #thaw(): void {
-    for (const wake of this.#frozen) wake();
+    const waiting = [...this.#frozen];
     this.#frozen.clear();
+    for (const wake of waiting) wake();
   }
 
   #join(near: Socket, far: Socket): void {
@@ -138,20 +139,23 @@ class Link implements FaultProxy {
   #wire(): Transform {
     return new Transform({
       transform: (chunk: Buffer, _encoding, done) => {
-        this.#carry(chunk).then(
-          () => done(null, chunk),
-          (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-        );
+        this.#carry(chunk, () => done(null, chunk));
       },
     });
   }
 
-  async #carry(chunk: Buffer): Promise<void> {
-    while (this.#mode === 'frozen') await new Promise<void>((resolve) => this.#frozen.add(resolve));
-    if (this.#latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.#latencyMs));
+  #carry(chunk: Buffer, deliver: () => void): void {
+    if (this.#mode === 'frozen') this.#frozen.add(() => this.#carry(chunk, deliver));
+    else if (this.#latencyMs > 0) setTimeout(() => this.#arrive(chunk, deliver), this.#latencyMs);
+    else this.#arrive(chunk, deliver);
+  }
+
+  #arrive(chunk: Buffer, deliver: () => void): void {
     this.#bytesLeft -= chunk.length;
-    if (this.#bytesLeft >= 0) return;
-    this.#bytesLeft = Infinity;
-    this.cut();
+    if (this.#bytesLeft < 0) {
+      this.#bytesLeft = Infinity;
+      this.cut();
+    }
+    deliver();
   }
 }

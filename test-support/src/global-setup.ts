@@ -3,14 +3,6 @@ import { type Engine, EngineMissingError, inCi } from './engine.ts';
 import { startPostgres } from './postgres-server.ts';
 import { startRedis } from './redis-server.ts';
 
-declare module 'vitest' {
-  /** What the global setup hands to test files: a URL, or undefined where the engine is missing at a desk. */
-  export interface ProvidedContext {
-    postgresUrl: string | undefined;
-    redisUrl: string | undefined;
-  }
-}
-
 /** Starts one PostgreSQL and one Redis for the run; answers with what stops them. A tool's entry, hence the default export. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const started = performance.now();

