@@ -10,9 +10,7 @@ const clients: Socket[] = [];
 beforeEach(async () => {
   echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket)).listen(0, '127.0.0.1');
   await once(echo, 'listening');
-  const address = echo.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  proxy = await startFaultProxy(`tcp://127.0.0.1:${address.port}`);
+  proxy = await startFaultProxy(`tcp://127.0.0.1:${echoPort()}`);
 });
 
 afterEach(async () => {
@@ -20,6 +18,12 @@ afterEach(async () => {
   await proxy.close();
   await new Promise((resolve) => echo.close(resolve));
 });
+
+function echoPort(): number {
+  const address = echo.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
 
 async function dial(): Promise<Socket> {
   const socket = connect(proxy.port, '127.0.0.1');
@@ -88,8 +92,10 @@ test('frozen, nothing flows and nothing closes until it heals', async () => {
     answered = true;
     return text;
   });
-  const second = await dial(); // accepted, yet silent
-  expect(second.destroyed).toBe(false);
+  const direct = connect(echoPort(), '127.0.0.1');
+  clients.push(direct);
+  for (let turn = 0; turn < 10; turn++) await echoed(direct, 'time for an answer');
+  expect((await dial()).destroyed).toBe(false);
   expect(answered).toBe(false);
   proxy.heal();
   expect(await answer).toBe('late');
