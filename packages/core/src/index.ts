@@ -1,1 +1,181 @@
-export {};
+export { type CacheEntry, type CacheMiss, type CacheService } from './cache.ts';
+export {
+  type Change,
+  type ChangeFeed,
+  type FeedPage,
+  type FeedRange,
+  type FeedReadOptions,
+} from './change-feed.ts';
+export { type Checkpoint, type CheckpointAdvance, type CheckpointStore } from './checkpoint.ts';
+export { type Clock, systemClock } from './clock.ts';
+export {
+  type CachedPolicy,
+  type CosmosOnlyPolicy,
+  type DualWritePolicy,
+  type EntityPolicy,
+  type PolyphaseConfig,
+  type PostgresPrimaryPolicy,
+  parseConfig,
+  type ResolvedConfig,
+  type ResolvedPolicy,
+  type StorePolicy,
+} from './config.ts';
+export {
+  type AdvanceOptions,
+  type Authority,
+  authorityOf,
+  type ControlChange,
+  type ControlRow,
+  type ControlStore,
+  type Phase,
+  type Wish,
+} from './control.ts';
+export { digestOf } from './digest.ts';
+export { type DirtyKey, type DirtyKeys } from './dirty-keys.ts';
+export { type Duration, parseDuration, toMs } from './duration.ts';
+export {
+  checkValue,
+  defineEntity,
+  type Entity,
+  type EntityIndex,
+  type EntityKey,
+  type EntityOptions,
+  type EntityValue,
+  keyFrom,
+  keyOfValue,
+  splitPath,
+  type ValueAtPath,
+} from './entity.ts';
+export { type EntitySchema, type Field, type FieldType } from './entity-schema.ts';
+export {
+  AlreadyExistsError,
+  ConflictError,
+  ConnectionError,
+  type ErrorDetails,
+  FencedError,
+  InvalidDataError,
+  InvalidOptionsError,
+  isPolyphaseError,
+  isTransientError,
+  NotFoundError,
+  type PolyphaseError,
+  SealedError,
+  StoreError,
+  ThrottledError,
+  TimeoutError,
+  TransactionConflictError,
+  type TransientError,
+  UnknownOutcomeError,
+  UnsupportedError,
+} from './errors.ts';
+export { type Journal, type Journaled } from './journal.ts';
+export {
+  canonicalJson,
+  type Issue,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  jsonEquals,
+  MAX_BYTES,
+  MAX_DEPTH,
+  portabilityIssues,
+  valueAt,
+} from './json.ts';
+export {
+  BUCKETS,
+  bucketOf,
+  checkKey,
+  keyEquals,
+  keyLabel,
+  keyText,
+  MAX_ID_BYTES,
+  type PartitionLevel,
+  partitionOf,
+  partitionText,
+  RESERVED_ID_PREFIX,
+  type RecordKey,
+} from './key.ts';
+export { type Lease, type LeaseAnswer, type LeaseHeld, type LeaseManager } from './lease.ts';
+export { keepUnknown, mergePatch, type Shape } from './merge.ts';
+export { type NoticeListener, Notices } from './notices.ts';
+export { type Permit, type PermitStore, type WriteLease } from './permit.ts';
+export {
+  type FieldCondition,
+  type Page,
+  type Query,
+  type QueryPath,
+  type Scalar,
+  type Where,
+} from './query.ts';
+export {
+  type Comparison,
+  type PlannedQuery,
+  type PlanPosition,
+  type Predicate,
+  planQuery,
+  type QueryPlan,
+  sortValue,
+} from './query-plan.ts';
+export {
+  type OperationMark,
+  REMEMBERED_OPERATIONS,
+  type RecordBase,
+  recordDigest,
+  type StoredRecord,
+  TOMBSTONE_DIGEST,
+} from './record.ts';
+export {
+  type CallOptions,
+  type CopyOptions,
+  type CopyOutcome,
+  type RecordCopy,
+  type RecordStore,
+  type RecordSummary,
+  type ScanOptions,
+  type WriteOptions,
+  type WriteResult,
+} from './record-store.ts';
+export {
+  type CopyVerdict,
+  compareCopies,
+  decideWrite,
+  type WriteContext,
+  type WriteDecision,
+  type WriteIntent,
+} from './record-write.ts';
+export {
+  type ChangeOptions,
+  type Deleted,
+  type Patch,
+  type ReadOptions,
+  type ReplaceOptions,
+  type Repository,
+  type Stored,
+  type WriteCallOptions,
+  type Written,
+} from './repository.ts';
+export { backoffMs, type RetryOptions, retryTransient } from './retry.ts';
+export {
+  type CacheStore,
+  type DocumentStore,
+  type GateAnswer,
+  type RecordHost,
+  type RelationalStore,
+} from './store.ts';
+export { type RepositoryStore, StoreRepository } from './store-repository.ts';
+export {
+  type RunUnit,
+  type UnitOfWork,
+  type UnitOptions,
+  type UnitRecords,
+  type UnitResult,
+} from './unit-of-work.ts';
+export {
+  compareVersions,
+  decodeVersion,
+  encodeVersion,
+  firstCounter,
+  type RecordVersion,
+  UNSTAMPED,
+  type Version,
+} from './version.ts';

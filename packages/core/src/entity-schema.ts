@@ -1,0 +1,152 @@
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
+import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
+import type { Shape } from './merge.ts';
+
+/** A schema that can check values and describe itself: zod, Valibot, ArkType and others (Standard Schema with JSON Schema). */
+export interface EntitySchema<Value = unknown> {
+  readonly '~standard': StandardSchemaV1.Props<unknown, Value> & StandardJSONSchemaV1.Props<unknown, Value>;
+}
+
+/** The exact type of a column that can hold one field: text, a double, a boolean, or JSON for objects and arrays. */
+export type FieldType = 'text' | 'number' | 'boolean' | 'json';
+
+/** One top-level field that the schema declares. */
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+  /** Whether every value that the schema accepts has this field. */
+  readonly required: boolean;
+  /** Whether the schema also accepts null, or values of other types: then a column of `type` does not hold them all. */
+  readonly mixed: boolean;
+}
+
+/** What the SDK knows of a schema: its top-level fields, and the names it declares at every depth. */
+export interface SchemaDescription {
+  readonly fields: readonly Field[];
+  readonly shape: Shape;
+  /** JSON Schema of the values, as the library printed it. */
+  readonly json: JsonObject;
+}
+
+const EMPTY: Shape = { fields: new Map() };
+
+function alternatives(schema: JsonObject): readonly JsonObject[] {
+  const union = schema['anyOf'] ?? schema['oneOf'];
+  return Array.isArray(union) ? union.filter(isJsonObject).flatMap(alternatives) : [schema];
+}
+
+function shapeOf(schema: JsonValue | undefined): Shape {
+  if (!isJsonObject(schema)) return EMPTY;
+  const fields = new Map<string, Shape>();
+  const parts = [
+    ...alternatives(schema),
+    ...(Array.isArray(schema['allOf']) ? schema['allOf'].filter(isJsonObject) : []),
+  ];
+  for (const part of parts) {
+    if (!isJsonObject(part['properties'])) continue;
+    for (const [name, property] of Object.entries(part['properties'])) fields.set(name, shapeOf(property));
+  }
+  return fields.size === 0 ? EMPTY : { fields };
+}
+
+function typeNames(schema: JsonObject): readonly string[] {
+  const type = schema['type'];
+  if (typeof type === 'string') return [type];
+  if (Array.isArray(type)) return type.filter((name) => typeof name === 'string');
+  const values = Array.isArray(schema['enum']) ? schema['enum'] : 'const' in schema ? [schema['const']] : [];
+  return values.length === 0
+    ? ['any']
+    : values.map((value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value));
+}
+
+function fieldType(names: ReadonlySet<string>): FieldType {
+  const of = (name: string): FieldType => {
+    if (name === 'string') return 'text';
+    if (name === 'number' || name === 'integer') return 'number';
+    return name === 'boolean' ? 'boolean' : 'json';
+  };
+  const types = new Set([...names].filter((name) => name !== 'null').map(of));
+  const [only] = types;
+  return types.size === 1 && only !== undefined ? only : 'json';
+}
+
+function describeField(name: string, property: JsonValue, required: boolean): Field {
+  const names = new Set(isJsonObject(property) ? alternatives(property).flatMap(typeNames) : ['any']);
+  const type = fieldType(names);
+  const exact =
+    type === 'json' ? [...names].every((it) => it === 'object' || it === 'array') : !names.has('null');
+  return { name, type, required, mixed: !exact };
+}
+
+function requiredOf(schema: JsonObject): readonly string[] {
+  return Array.isArray(schema['required'])
+    ? schema['required'].filter((name) => typeof name === 'string')
+    : [];
+}
+
+/** Every problem that keeps a schema from being an entity's, and its description when there is none. */
+export function describeSchema(schema: EntitySchema): {
+  readonly problems: readonly string[];
+  readonly description: SchemaDescription;
+} {
+  const problems: string[] = [];
+  const none: SchemaDescription = { fields: [], shape: EMPTY, json: {} };
+  let input: JsonValue;
+  let output: JsonValue;
+  try {
+    const { jsonSchema } = schema['~standard'];
+    // A JSON Schema is JSON; the library types it as unknown fields.
+    input = JSON.parse(JSON.stringify(jsonSchema.input({ target: 'draft-2020-12' })));
+    output = JSON.parse(JSON.stringify(jsonSchema.output({ target: 'draft-2020-12' })));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      problems: [
+        `schema cannot be described as JSON Schema: a schema that transforms, or whose output is not JSON, is refused (${reason})`,
+      ],
+      description: none,
+    };
+  }
+  if (
+    !isJsonObject(input) ||
+    !isJsonObject(output) ||
+    input['type'] !== 'object' ||
+    !isJsonObject(output['properties'])
+  ) {
+    return { problems: ['schema must describe an object with named fields'], description: none };
+  }
+  const required = new Set(requiredOf(input));
+  for (const name of requiredOf(output)) {
+    if (!required.has(name))
+      problems.push(
+        `schema fills in field "${name}" (a default): schemas check, they never decide what is stored; make the field optional`,
+      );
+  }
+  const fields = Object.entries(output['properties']).map(([name, property]) =>
+    describeField(name, property, required.has(name)),
+  );
+  return { problems, description: { fields, shape: shapeOf(output), json: output } };
+}
+
+/** The JSON Schema at a path of field names, and whether every step on the way is required. Undefined where nothing is declared. */
+export function schemaAt(
+  json: JsonObject,
+  path: readonly string[],
+): { readonly schema: JsonObject; readonly required: boolean } | undefined {
+  let at: JsonObject = json;
+  let required = true;
+  for (const name of path) {
+    const properties = at['properties'];
+    if (!isJsonObject(properties) || !Object.hasOwn(properties, name)) return undefined;
+    const next: JsonValue | undefined = properties[name];
+    if (!isJsonObject(next)) return undefined;
+    required &&= requiredOf(at).includes(name);
+    at = next;
+  }
+  return { schema: at, required };
+}
+
+/** The types that a piece of JSON Schema accepts: names of JSON Schema, `any` where it does not say. */
+export function acceptedTypes(schema: JsonObject): ReadonlySet<string> {
+  return new Set(alternatives(schema).flatMap(typeNames));
+}

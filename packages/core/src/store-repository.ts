@@ -1,0 +1,210 @@
+import { checkValue, type Entity, type EntityKey, type EntityValue, keyFrom, keyOfValue } from './entity.ts';
+import { InvalidDataError, InvalidOptionsError } from './errors.ts';
+import { type JsonObject, valueAt } from './json.ts';
+import { keyLabel, type RecordKey } from './key.ts';
+import type { Page, Query } from './query.ts';
+import { planQuery, sortValue } from './query-plan.ts';
+import type { StoredRecord } from './record.ts';
+import type { RecordStore, WriteOptions, WriteResult } from './record-store.ts';
+import type { WriteIntent } from './record-write.ts';
+import type {
+  ChangeOptions,
+  Deleted,
+  Patch,
+  ReadOptions,
+  ReplaceOptions,
+  Repository,
+  Stored,
+  WriteCallOptions,
+  Written,
+} from './repository.ts';
+import { encodeVersion } from './version.ts';
+
+const MAX_KEYS = 1_000;
+const MAX_OPERATION_ID = 128;
+
+/** The part of a record store that a repository calls. */
+export type RepositoryStore = Pick<RecordStore, 'read' | 'readMany' | 'query'> & {
+  write(intent: WriteIntent, options: Pick<WriteOptions, 'signal'>): Promise<WriteResult>;
+};
+
+/** Turns the record store of an entity into the repository that applications call: types, checks, keys, versions and pages. */
+export class StoreRepository<E extends Entity<object>>
+  implements Repository<EntityValue<E> & object, EntityKey<E>>
+{
+  readonly #entity: E;
+  readonly #store: RepositoryStore;
+
+  constructor(options: { readonly entity: E; readonly store: RepositoryStore }) {
+    this.#entity = options.entity;
+    this.#store = options.store;
+  }
+
+  async get(
+    key: EntityKey<E>,
+    options: ReadOptions = {},
+  ): Promise<Stored<EntityValue<E> & object> | undefined> {
+    return this.#stored(await this.#store.read(this.#key(key), options), 'get');
+  }
+
+  async getMany(
+    keys: readonly EntityKey<E>[],
+    options: ReadOptions = {},
+  ): Promise<readonly (Stored<EntityValue<E> & object> | undefined)[]> {
+    if (keys.length > MAX_KEYS)
+      throw new InvalidOptionsError({
+        message: `getMany takes ${MAX_KEYS} keys at most; ask in several calls`,
+        entity: this.#entity.name,
+      });
+    if (keys.length === 0) return [];
+    const records = await this.#store.readMany(
+      keys.map((key) => this.#key(key)),
+      options,
+    );
+    return records.map((record) => this.#stored(record, 'getMany'));
+  }
+
+  async query(
+    query: Query<EntityValue<E> & object>,
+    options: ReadOptions = {},
+  ): Promise<Page<Stored<EntityValue<E> & object>>> {
+    const { plan, pageSize, cursorAfter } = planQuery(this.#entity, query);
+    const records = await this.#store.query(plan, options);
+    const page = records.slice(0, pageSize);
+    const items = page.map((record) => this.#stored(record, 'query')).filter((item) => item !== undefined);
+    const last = page.at(-1);
+    if (records.length <= pageSize || !last) return { items };
+    const values = plan.orderBy.map((field) => sortValue(valueAt(last.value, [field])));
+    return { items, cursor: cursorAfter({ values, key: last.key }) };
+  }
+
+  async *iterate(
+    query: Query<EntityValue<E> & object>,
+    options: ReadOptions = {},
+  ): AsyncGenerator<Stored<EntityValue<E> & object>, void, undefined> {
+    let cursor = query.cursor;
+    do {
+      const page = await this.query({ ...query, cursor }, options);
+      yield* page.items;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+
+  async create(value: EntityValue<E> & object, options: WriteCallOptions = {}): Promise<Written> {
+    checkValue(this.#entity, value, 'create');
+    return this.#write(
+      { kind: 'create', key: keyOfValue(this.#entity, value), operationId: operationIdOf(options), value },
+      options,
+    );
+  }
+
+  async upsert(value: EntityValue<E> & object, options: ReplaceOptions = {}): Promise<Written> {
+    return this.#put('upsert', value, options);
+  }
+
+  async replace(value: EntityValue<E> & object, options: ReplaceOptions = {}): Promise<Written> {
+    return this.#put('replace', value, options);
+  }
+
+  async patch(
+    key: EntityKey<E>,
+    patch: Patch<EntityValue<E> & object>,
+    options: ChangeOptions = {},
+  ): Promise<Written> {
+    const recordKey = this.#key(key);
+    const changes: unknown = patch;
+    if (typeof changes !== 'object' || changes === null || Array.isArray(changes))
+      throw new InvalidDataError({
+        message: 'A patch must be an object',
+        operation: 'patch',
+        entity: this.#entity.name,
+      });
+    // A patch is JSON by its type, where null removes; what it makes of the value is checked after the merge.
+    const intent: WriteIntent = {
+      kind: 'patch',
+      key: recordKey,
+      operationId: operationIdOf(options),
+      patch: changes as JsonObject,
+      ifVersion: options.ifVersion,
+    };
+    return this.#write(intent, options);
+  }
+
+  async delete(key: EntityKey<E>, options: ChangeOptions = {}): Promise<Deleted> {
+    const intent: WriteIntent = {
+      kind: 'delete',
+      key: this.#key(key),
+      operationId: operationIdOf(options),
+      ifVersion: options.ifVersion,
+    };
+    const result = await this.#store.write(intent, options);
+    return { ...written(result, intent), existed: result.existed };
+  }
+
+  async #put(
+    kind: 'upsert' | 'replace',
+    value: EntityValue<E> & object,
+    options: ReplaceOptions,
+  ): Promise<Written> {
+    checkValue(this.#entity, value, kind);
+    const { ifVersion, dropUnknown } = options;
+    return this.#write(
+      {
+        kind,
+        key: keyOfValue(this.#entity, value),
+        operationId: operationIdOf(options),
+        value,
+        ifVersion,
+        dropUnknown,
+      },
+      options,
+    );
+  }
+
+  async #write(intent: WriteIntent, options: ReadOptions): Promise<Written> {
+    return written(await this.#store.write(intent, options), intent);
+  }
+
+  #key(key: EntityKey<E>): RecordKey {
+    return keyFrom(this.#entity, key);
+  }
+
+  #stored(record: StoredRecord | undefined, operation: string): Stored<EntityValue<E> & object> | undefined {
+    if (record?.value === undefined) return undefined;
+    if (!this.#entity.loose) {
+      const issues = this.#entity.issues(record.value);
+      if (issues.length > 0) {
+        throw new InvalidDataError({
+          message:
+            'A stored record does not fit the schema; mend the document, widen the schema, or declare the entity loose',
+          operation,
+          entity: this.#entity.name,
+          key: keyLabel(record.key),
+          issues,
+        });
+      }
+    }
+    // The one cast from stored JSON to the entity's type: the schema has just checked it, unless the entity is loose.
+    return {
+      value: record.value as EntityValue<E> & object,
+      version: encodeVersion(record.version, record.etag),
+    };
+  }
+}
+
+function written(result: WriteResult, intent: WriteIntent): Written {
+  return {
+    version: encodeVersion(result.record.version, result.record.etag),
+    operationId: intent.operationId,
+  };
+}
+
+function operationIdOf(options: WriteCallOptions): string {
+  const id = options.operationId ?? crypto.randomUUID();
+  if (typeof id !== 'string' || id === '' || id.length > MAX_OPERATION_ID || !/^[\x20-\x7e]+$/.test(id)) {
+    throw new InvalidOptionsError({
+      message: `operationId must be 1 to ${MAX_OPERATION_ID} printable ASCII characters`,
+    });
+  }
+  return id;
+}

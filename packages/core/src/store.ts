@@ -1,0 +1,62 @@
+import type { CacheService } from './cache.ts';
+import type { ChangeFeed } from './change-feed.ts';
+import type { CheckpointStore } from './checkpoint.ts';
+import type { ControlStore } from './control.ts';
+import type { DirtyKeys } from './dirty-keys.ts';
+import type { Entity } from './entity.ts';
+import type { Journal } from './journal.ts';
+import type { LeaseManager } from './lease.ts';
+import type { PermitStore } from './permit.ts';
+import type { CallOptions, RecordStore } from './record-store.ts';
+import type { RunUnit } from './unit-of-work.ts';
+
+/** What a store says about an entity before a phase may change: one answer for each thing that was looked at. */
+export interface GateAnswer {
+  readonly name: string;
+  readonly passed: boolean;
+  /** What was found. */
+  readonly seen: string;
+  /** What must be found; where it is not, what to do. */
+  readonly wanted: string;
+}
+
+/** What both kinds of store offer. Whoever made the driver's client closes it; closing a store stops only what the store started. */
+export interface RecordHost {
+  /** The records of an entity. Cheap; the same object each time. */
+  records(entity: Entity): RecordStore;
+  /** Runs work as one unit. */
+  readonly runUnit: RunUnit;
+  readonly checkpoints: CheckpointStore;
+  readonly leases: LeaseManager;
+  /**
+   * Makes ready for these entities, or tells why it cannot.
+   *
+   * @throws `ConnectionError` while the store is down, `InvalidOptionsError` for what a person must mend
+   */
+  prepare(entities: readonly Entity[], options?: CallOptions): Promise<void>;
+  /** Whether keys, indexes and unique keys of the entity fit what is in the store; with the exact fix where they do not. */
+  verify(entity: Entity, options?: CallOptions): Promise<readonly GateAnswer[]>;
+}
+
+/** A store of documents that the migration leaves: Azure Cosmos DB. */
+export interface DocumentStore extends RecordHost {
+  readonly kind: 'documents';
+  /** The change feed of an entity. */
+  changes(entity: Entity): ChangeFeed;
+  readonly permits: PermitStore;
+}
+
+/** A store of rows that the migration goes to: PostgreSQL. */
+export interface RelationalStore extends RecordHost {
+  readonly kind: 'rows';
+  readonly control: ControlStore;
+  readonly dirtyKeys: DirtyKeys;
+  readonly journal: Journal;
+}
+
+/** A store for the `cached` policy: Redis. */
+export interface CacheStore {
+  readonly kind: 'cache';
+  /** The cache for keys that start with `namespace`. */
+  cache(namespace: string): CacheService;
+}
