@@ -26,6 +26,8 @@ export interface FeedPage {
   readonly position: string;
   /** Whether nothing was there at the moment of asking. Proves nothing about the moment after. */
   readonly idle: boolean;
+  /** The store's own date when it answered, in milliseconds: what first counters of unstamped documents start from. */
+  readonly serverNowMs: number;
 }
 
 /** Options of {@link ChangeFeed.read}. */

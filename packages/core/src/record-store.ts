@@ -71,6 +71,13 @@ export interface RecordSummary {
 export interface ScanOptions extends CallOptions {
   /** Only buckets `from` (inclusive) to `to` (exclusive), see `BUCKETS`. @default all, documents without a stamp included */
   readonly buckets?: { readonly from: number; readonly to: number } | undefined;
+  /**
+   * Only records that were written at or after this date of the store, in milliseconds; may hold a little more (a store that keeps
+   * whole seconds), never less. For stores of documents; a store of rows covers everything.
+   *
+   * @default all
+   */
+  readonly changedSinceMs?: number | undefined;
 }
 
 /**
