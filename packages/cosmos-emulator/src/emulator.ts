@@ -1,0 +1,103 @@
+import { wellKnownKey } from './authorization.ts';
+import { createClock, type EmulatorClock } from './clock.ts';
+import { FaultQueue } from './faults/fault-queue.ts';
+import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
+import { type Listener, type ListenOptions, listen } from './server.ts';
+import { createService, type EmulatorStats, type Service } from './service.ts';
+import { Account } from './storage/account.ts';
+
+/** How an emulator is made. */
+export interface CosmosEmulatorOptions {
+  /** Account key, in base64. @default the well-known key of the Cosmos DB emulators */
+  readonly key?: string;
+  /** Physical partitions of each container, from 1 to 100. @default 1 */
+  readonly partitions?: number;
+  /** Source of time in milliseconds since the Unix epoch; `emulator.clock` stands on it. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** What a `CosmosClient` needs to reach the emulator inside the process. */
+export interface InProcessClientOptions {
+  readonly endpoint: string;
+  readonly key: string;
+  readonly httpClient: InProcessHttpClient;
+}
+
+/** A name that resolves nowhere: a client that forgets the in-process HTTP client fails at once. */
+const inProcessEndpoint = 'https://cosmos-emulator.invalid/';
+
+/**
+ * An Azure Cosmos DB account in memory, which the real `@azure/cosmos` client talks to: inside the process through
+ * `clientOptions()`, or over HTTP through `listen()`. All its ways in share the same data.
+ *
+ * @example
+ * ```ts
+ * await using emulator = new CosmosEmulator();
+ * const client = new CosmosClient(emulator.clientOptions());
+ * const { database } = await client.databases.createIfNotExists({ id: 'app' });
+ * ```
+ */
+export class CosmosEmulator {
+  /** The account key. */
+  readonly key: string;
+  /** The endpoint for clients that use `httpClient()`; it is no network address. */
+  readonly endpoint = inProcessEndpoint;
+  /** The emulator's time, behind `_ts`, expiry and date functions. */
+  readonly clock: EmulatorClock;
+  /** Faults for the requests to come. */
+  readonly faults = new FaultQueue();
+  readonly #stats: EmulatorStats = { requests: 0, requestUnits: 0 };
+  readonly #service: Service;
+  readonly #listeners = new Set<Listener>();
+
+  /** Makes an empty account. Throws a RangeError for options out of range. */
+  constructor(options: CosmosEmulatorOptions = {}) {
+    const { key = wellKnownKey, partitions = 1, now } = options;
+    if (!Number.isInteger(partitions) || partitions < 1 || partitions > 100) {
+      throw new RangeError(`partitions must be an integer from 1 to 100, not ${partitions}.`);
+    }
+    this.key = key;
+    this.clock = createClock(now);
+    const account = new Account({ clock: this.clock, partitions });
+    this.#service = createService({
+      account,
+      clock: this.clock,
+      faults: this.faults,
+      stats: this.#stats,
+      key,
+    });
+  }
+
+  /** Requests and request units so far. */
+  get stats(): Readonly<EmulatorStats> {
+    return { ...this.#stats };
+  }
+
+  /** Gives the HTTP client for `CosmosClientOptions.httpClient`: requests never leave the process. */
+  httpClient(): InProcessHttpClient {
+    return createHttpClient(this.#service);
+  }
+
+  /** Gives all that `new CosmosClient(...)` needs to work in process. */
+  clientOptions(): InProcessClientOptions {
+    return { endpoint: this.endpoint, key: this.key, httpClient: this.httpClient() };
+  }
+
+  /** Starts an HTTP server on the same data. Rejects when the port is taken. */
+  async listen(options: ListenOptions = {}): Promise<Listener> {
+    const listener = await listen(this.#service, options);
+    this.#listeners.add(listener);
+    return listener;
+  }
+
+  /** Closes every server that `listen` started. The data stays, for clients in the process. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    this.#listeners.clear();
+  }
+
+  /** The same as `close`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

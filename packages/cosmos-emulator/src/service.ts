@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { authorize } from './authorization.ts';
+import type { EmulatorClock } from './clock.ts';
+import { ConnectionResetError, faultError } from './faults/fault-error.ts';
+import type { Fault, FaultQueue } from './faults/fault-queue.ts';
+import type { ServiceRequest, ServiceResponse } from './http-message.ts';
+import { isObject } from './json.ts';
+import type { Reply, Target } from './routes/route-context.ts';
+import { route } from './routes/router.ts';
+import { targetOf } from './routes/target.ts';
+import { ServiceError } from './service-error.ts';
+import type { Account } from './storage/account.ts';
+import { requestCharge } from './storage/request-charge.ts';
+
+/** Counts since the emulator was made. */
+export interface EmulatorStats {
+  /** Requests that reached the emulator. */
+  requests: number;
+  /** Request units that were charged. */
+  requestUnits: number;
+}
+
+/** What answers requests, whichever way they come in. */
+export interface Service {
+  /** Answers. Rejects only where the connection is to break, or where the caller aborts. */
+  handle(request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
+}
+
+/** Puts the parts together: signature, faults, routes, and errors as the service words them. */
+export function createService(parts: {
+  account: Account;
+  clock: EmulatorClock;
+  faults: FaultQueue;
+  stats: EmulatorStats;
+  key: string;
+}): Service {
+  const { account, clock, faults, stats, key } = parts;
+  const respond = async (
+    request: ServiceRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<ServiceResponse> => {
+    const target = targetOf(request);
+    authorize(request, target.segments, key);
+    const fault = faults.take(target, request.method);
+    if (fault !== undefined) await suffer(fault, signal);
+    const reply = route({ account, clock, request, target });
+    if (fault?.reset === 'after') throw new ConnectionResetError();
+    stats.requestUnits += reply.charge ?? requestCharge.metadata;
+    return responseOf(reply, target);
+  };
+  return {
+    async handle(request, signal) {
+      stats.requests++;
+      try {
+        return await respond(request, signal);
+      } catch (error) {
+        if (error instanceof ServiceError) return errorResponse(error);
+        if (error instanceof ConnectionResetError || signal?.aborted === true) throw error;
+        return errorResponse(internalError(error));
+      }
+    },
+  };
+}
+
+async function suffer(fault: Fault, signal: AbortSignal | undefined): Promise<void> {
+  if (fault.delayMs !== undefined)
+    await wait(fault.delayMs, undefined, signal === undefined ? {} : { signal });
+  if (fault.gate !== undefined) await fault.gate;
+  signal?.throwIfAborted();
+  if (fault.reset === 'before') throw new ConnectionResetError();
+  if (fault.status !== undefined) throw faultError(fault, fault.status);
+}
+
+function commonHeaders(): Record<string, string> {
+  return {
+    'content-type': 'application/json',
+    'x-ms-activity-id': randomUUID(),
+    'x-ms-gatewayversion': '2.0.0',
+    'x-ms-serviceversion': 'version=2.14.0.0',
+  };
+}
+
+function responseOf(reply: Reply, target: Target): ServiceResponse {
+  const { status = 200, body, text, charge = requestCharge.metadata } = reply;
+  const etag = isObject(body) && typeof body._etag === 'string' ? { etag: body._etag } : {};
+  const path = target.container === undefined ? {} : { 'x-ms-alt-content-path': pathOf(target) };
+  return {
+    status,
+    headers: {
+      ...commonHeaders(),
+      ...etag,
+      ...path,
+      'x-ms-request-charge': String(charge),
+      ...reply.headers,
+    },
+    body: text ?? (body === undefined ? '' : JSON.stringify(body)),
+  };
+}
+
+function pathOf(target: Target): string {
+  return encodeURI(`dbs/${target.database ?? ''}/colls/${target.container ?? ''}`);
+}
+
+function errorResponse(error: ServiceError): ServiceResponse {
+  const headers = commonHeaders();
+  const message = `${error.message}\r\nActivityId: ${headers['x-ms-activity-id'] ?? ''}`;
+  return {
+    status: error.status,
+    headers: {
+      ...headers,
+      'x-ms-request-charge': String(requestCharge.failure),
+      ...(error.substatus === undefined ? {} : { 'x-ms-substatus': String(error.substatus) }),
+      ...error.headers,
+    },
+    body: JSON.stringify({ code: error.code, message, ...error.details }),
+  };
+}
+
+/** A defect of the emulator itself: it says so, and goes on. */
+function internalError(error: unknown): ServiceError {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new ServiceError({
+    status: 500,
+    code: 'InternalServerError',
+    message: `The emulator failed: ${message}`,
+  });
+}

@@ -1,0 +1,28 @@
+import { arrayFunctions } from './array.ts';
+import { conversionFunctions } from './conversion.ts';
+import { dateFunctions } from './date.ts';
+import type { BuiltInFunction } from './function-table.ts';
+import { mathFunctions } from './math.ts';
+import { stringFunctions } from './string.ts';
+import { typeFunctions } from './type.ts';
+
+const groups = [
+  arrayFunctions,
+  conversionFunctions,
+  dateFunctions,
+  mathFunctions,
+  stringFunctions,
+  typeFunctions,
+];
+
+/** Names without their underscores, so that `ISDEFINED` finds `IS_DEFINED` too, as the service allows. */
+const functions: ReadonlyMap<string, BuiltInFunction> = new Map(
+  groups.flatMap((group) =>
+    Object.entries(group).map(([name, entry]) => [name.replaceAll('_', ''), entry] as const),
+  ),
+);
+
+/** Finds a built-in function by its name in any case; undefined when there is none. */
+export function findFunction(name: string): BuiltInFunction | undefined {
+  return functions.get(name.toUpperCase().replaceAll('_', ''));
+}

@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto';
+
+/** Makes the `_rid` of resources: the parent's bytes, then a number, in base64 with `-` for `/`. */
+export function createResourceIds(): { next(parent: string, bytes: number): string } {
+  let count = 0;
+  return {
+    next(parent, bytes) {
+      const buffer = Buffer.alloc(bytes);
+      Buffer.from(parent.replaceAll('-', '/'), 'base64').copy(buffer);
+      buffer.writeUInt32BE((++count | 0x80000000) >>> 0, bytes - 4);
+      return buffer.toString('base64').replaceAll('/', '-');
+    },
+  };
+}
+
+/** A generator of resource ids, shared by everything inside one emulator. */
+export type ResourceIds = ReturnType<typeof createResourceIds>;
+
+/** A new ETag, in the quotes that the service puts around it. */
+export function newEtag(): string {
+  return `"${randomUUID()}"`;
+}
+
+const forbidden = /[/\\?#]/;
+
+/** Tells whether an id is one that the service takes: 1 to 1023 bytes, and none of `/ \ ? #`. */
+export function isValidId(id: unknown): id is string {
+  return typeof id === 'string' && id !== '' && !forbidden.test(id) && Buffer.byteLength(id) <= 1023;
+}

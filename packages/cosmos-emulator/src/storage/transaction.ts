@@ -1,0 +1,62 @@
+import type { JsonObject } from '../json.ts';
+import { conflict } from '../service-error.ts';
+import type { StoredItem } from './stored-item.ts';
+
+/** What a transaction needs of the container that it writes to. */
+export interface TransactionTarget {
+  /** The item as committed, undefined when it is absent or expired. */
+  readonly find: (id: string) => StoredItem | undefined;
+  /** The committed holder of a unique value, expired ones left out. */
+  readonly holder: (claim: string) => StoredItem | undefined;
+  readonly prepare: (document: JsonObject, old: StoredItem | undefined) => StoredItem;
+  readonly commit: (writes: ReadonlyMap<string, StoredItem | undefined>) => void;
+}
+
+/** Writes to one logical partition: they see each other, and nobody sees them before `commit`. Dropping it undoes all. */
+export class Transaction {
+  readonly #target: TransactionTarget;
+  readonly #writes = new Map<string, StoredItem | undefined>();
+  readonly #claims = new Map<string, string>();
+
+  constructor(target: TransactionTarget) {
+    this.#target = target;
+  }
+
+  /** The item as this transaction sees it. */
+  find(id: string): StoredItem | undefined {
+    return this.#writes.has(id) ? this.#writes.get(id) : this.#target.find(id);
+  }
+
+  /** Writes a version of an item. Throws 409 where a unique key is taken, 400 where the document is wrong. */
+  put(document: JsonObject, old: StoredItem | undefined): StoredItem {
+    const item = this.#target.prepare(document, old);
+    for (const claim of item.uniqueClaims) this.#checkClaim(claim, item.id);
+    this.#release(old);
+    for (const claim of item.uniqueClaims) this.#claims.set(claim, item.id);
+    this.#writes.set(item.id, item);
+    return item;
+  }
+
+  /** Deletes an item. */
+  delete(item: StoredItem): void {
+    this.#release(item);
+    this.#writes.set(item.id, undefined);
+  }
+
+  /** Makes every write true at once. */
+  commit(): void {
+    if (this.#writes.size > 0) this.#target.commit(this.#writes);
+  }
+
+  #checkClaim(claim: string, id: string): void {
+    const staged = this.#claims.get(claim);
+    const holder = this.#target.holder(claim);
+    const committed = holder === undefined || this.#writes.has(holder.id) ? undefined : holder.id;
+    if ((staged ?? id) !== id || (committed ?? id) !== id)
+      throw conflict('Unique index constraint violation.');
+  }
+
+  #release(item: StoredItem | undefined): void {
+    for (const claim of item?.uniqueClaims ?? []) this.#claims.delete(claim);
+  }
+}
