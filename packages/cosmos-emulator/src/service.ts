@@ -49,15 +49,20 @@ export function createService(parts: {
     stats.requestUnits += reply.charge ?? requestCharge.metadata;
     return responseOf(reply, target);
   };
+  // The service dates its answers; clients take the server's time from there.
+  const dated = (response: ServiceResponse): ServiceResponse => ({
+    ...response,
+    headers: { date: new Date(clock.now()).toUTCString(), ...response.headers },
+  });
   return {
     async handle(request, signal) {
       stats.requests++;
       try {
-        return await respond(request, signal);
+        return dated(await respond(request, signal));
       } catch (error) {
-        if (error instanceof ServiceError) return errorResponse(error);
+        if (error instanceof ServiceError) return dated(errorResponse(error));
         if (error instanceof ConnectionResetError || signal?.aborted === true) throw error;
-        return errorResponse(internalError(error));
+        return dated(errorResponse(internalError(error)));
       }
     },
   };
