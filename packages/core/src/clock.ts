@@ -10,7 +10,10 @@ export interface Clock {
 
 function systemSleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return void reject(signal.reason);
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
     const stop = () => {
       clearTimeout(timer);
       reject(signal?.reason);

@@ -59,13 +59,14 @@ function typeNames(schema: JsonObject): readonly string[] {
     : values.map((value) => (value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value));
 }
 
+function columnType(name: string): FieldType {
+  if (name === 'string') return 'text';
+  if (name === 'number' || name === 'integer') return 'number';
+  return name === 'boolean' ? 'boolean' : 'json';
+}
+
 function fieldType(names: ReadonlySet<string>): FieldType {
-  const of = (name: string): FieldType => {
-    if (name === 'string') return 'text';
-    if (name === 'number' || name === 'integer') return 'number';
-    return name === 'boolean' ? 'boolean' : 'json';
-  };
-  const types = new Set([...names].filter((name) => name !== 'null').map(of));
+  const types = new Set([...names].filter((name) => name !== 'null').map(columnType));
   const [only] = types;
   return types.size === 1 && only !== undefined ? only : 'json';
 }

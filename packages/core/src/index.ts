@@ -81,6 +81,7 @@ export {
   portabilityIssues,
   valueAt,
 } from './json.ts';
+export { judgeCopy } from './judge-copy.ts';
 export {
   BUCKETS,
   bucketOf,
@@ -98,6 +99,14 @@ export {
 export { type Lease, type LeaseAnswer, type LeaseHeld, type LeaseManager } from './lease.ts';
 export { keepUnknown, mergePatch, type Shape } from './merge.ts';
 export { type NoticeListener, Notices } from './notices.ts';
+export {
+  compareKeys,
+  comparePartitions,
+  compareRecords,
+  compareSortValues,
+  compareText,
+  typeRank,
+} from './order.ts';
 export { type Permit, type PermitStore, type WriteLease } from './permit.ts';
 export {
   type FieldCondition,
@@ -113,6 +122,7 @@ export {
   type PlanPosition,
   type Predicate,
   planQuery,
+  positionOf,
   type QueryPlan,
   sortValue,
 } from './query-plan.ts';
@@ -162,7 +172,7 @@ export {
   type RecordHost,
   type RelationalStore,
 } from './store.ts';
-export { type RepositoryStore, StoreRepository } from './store-repository.ts';
+export { type RepositoryStore, repositoryIn, StoreRepository } from './store-repository.ts';
 export {
   type RunUnit,
   type UnitOfWork,

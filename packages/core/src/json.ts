@@ -35,7 +35,7 @@ export function canonicalJson(value: JsonValue): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (!isJsonObject(value)) return JSON.stringify(value);
   const fields: string[] = [];
-  for (const name of Object.keys(value).sort()) {
+  for (const name of Object.keys(value).toSorted()) {
     const field: JsonValue | undefined = value[name];
     if (field !== undefined) fields.push(`${JSON.stringify(name)}:${canonicalJson(field)}`);
   }

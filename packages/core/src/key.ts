@@ -81,11 +81,11 @@ export function checkKey(key: RecordKey, entity: string): void {
     if (key.id.startsWith(RESERVED_ID_PREFIX))
       refuse(`must not start with "${RESERVED_ID_PREFIX}", which is reserved`);
     if (key.id.endsWith(' ')) refuse('must not end with a space, which Cosmos DB clients trim');
-    issues.push(...portabilityIssues(key.id).map((issue) => ({ ...issue, path: ['id'] })));
+    issues.push(...portabilityIssues(key.id).map(({ message }) => ({ path: ['id'], message })));
   }
   key.partition.forEach((level, i) => {
     if (level !== undefined)
-      issues.push(...portabilityIssues(level).map((issue) => ({ ...issue, path: ['partition', i] })));
+      issues.push(...portabilityIssues(level).map(({ message }) => ({ path: ['partition', i], message })));
     if (typeof level === 'object' && level !== null)
       issues.push({ path: ['partition', i], message: 'must be text, a number, a boolean or null' });
   });

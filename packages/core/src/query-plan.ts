@@ -1,9 +1,10 @@
 import { digestOf } from './digest.ts';
 import { type Entity, splitPath } from './entity.ts';
 import { InvalidOptionsError, UnsupportedError } from './errors.ts';
-import { canonicalJson, isJsonObject, type JsonValue } from './json.ts';
+import { canonicalJson, isJsonObject, type JsonValue, valueAt } from './json.ts';
 import { type PartitionLevel, partitionOf, partitionText, type RecordKey } from './key.ts';
 import type { Scalar } from './query.ts';
+import type { StoredRecord } from './record.ts';
 
 /** A comparison operator of {@link Predicate}. */
 export type Comparison = 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte';
@@ -27,9 +28,11 @@ export type Predicate =
     }
   | { readonly kind: 'exists'; readonly path: readonly string[]; readonly value: boolean };
 
-/** The last record of the page before: its sort values (undefined: missing; objects and arrays count as "everything else") and its key. */
+/** The last record of the page before: its sort values (undefined: missing, unless `others` says otherwise) and its key. */
 export interface PlanPosition {
   readonly values: readonly (Scalar | undefined)[];
+  /** Places in `values` whose field holds an object or an array, which sorts after everything; `values` has undefined there. @default none */
+  readonly others?: readonly number[] | undefined;
   readonly key: RecordKey;
 }
 
@@ -197,11 +200,14 @@ function readOrder(
   return { orderBy: fields, direction: directions.has('desc') ? 'desc' : 'asc' };
 }
 
-// Sort values are JSON, and undefined is written as an empty array, which is no sort value itself.
+// Sort values are JSON. What is none is written as what it cannot be: missing as an empty array, everything else as an empty object.
 function encodeCursor(shape: string, position: PlanPosition): string {
   const data = [
     shape,
-    position.values.map((value) => (value === undefined ? [] : value)),
+    position.values.map((value, i) => {
+      if (value !== undefined) return value;
+      return position.others?.includes(i) === true ? {} : [];
+    }),
     partitionText(position.key.partition),
     position.key.id,
   ];
@@ -222,12 +228,13 @@ function decodeCursor(cursor: string, shape: string, entity: Entity): PlanPositi
     if (
       owner === shape &&
       Array.isArray(values) &&
-      values.every((it) => isScalar(it) || Array.isArray(it)) &&
+      values.every((it) => isScalar(it) || Array.isArray(it) || isPlain(it)) &&
       typeof partition === 'string' &&
       typeof id === 'string'
     ) {
       return {
         values: values.map((value: unknown) => (isScalar(value) ? value : undefined)),
+        others: values.flatMap((value: unknown, i) => (isPlain(value) ? [i] : [])),
         key: { partition: partitionOf(partition), id },
       };
     }
@@ -293,5 +300,15 @@ export function planQuery(
 
 /** The sort value of a field: scalars as they are; objects and arrays have none of their own and sort last, by key alone. */
 export function sortValue(value: JsonValue | undefined): Scalar | undefined {
-  return isJsonObject(value) || Array.isArray(value) ? undefined : isScalar(value) ? value : undefined;
+  return isScalar(value) ? value : undefined;
+}
+
+/** The place of a record in the order of a plan: what the next page begins after. */
+export function positionOf(plan: QueryPlan, record: StoredRecord): PlanPosition {
+  const fields = plan.orderBy.map((field) => valueAt(record.value, [field]));
+  return {
+    values: fields.map(sortValue),
+    others: fields.flatMap((field, i) => (isJsonObject(field) || Array.isArray(field) ? [i] : [])),
+    key: record.key,
+  };
 }

@@ -1,5 +1,5 @@
 import { checkSize, checkValue, type Entity, keyOfValue } from './entity.ts';
-import { AlreadyExistsError, ConflictError, InvalidDataError, NotFoundError } from './errors.ts';
+import { AlreadyExistsError, ConflictError, FencedError, InvalidDataError, NotFoundError } from './errors.ts';
 import { isJsonObject, type JsonObject, portabilityIssues } from './json.ts';
 import { keyEquals, keyLabel, type RecordKey } from './key.ts';
 import { keepUnknown, mergePatch } from './merge.ts';
@@ -54,7 +54,8 @@ export interface WriteContext {
  * tombstones and unknown fields, for every store. The store then writes the outcome only if the record is still `current`, and
  * asks again if it is not.
  *
- * @throws {@link AlreadyExistsError}, {@link NotFoundError}, {@link ConflictError}, {@link InvalidDataError}
+ * @throws {@link AlreadyExistsError}, {@link NotFoundError}, {@link ConflictError}, {@link InvalidDataError}; {@link FencedError}
+ * when the record is of a later term than the write, since versions never fall
  */
 export function decideWrite(
   current: StoredRecord | undefined,
@@ -71,6 +72,13 @@ export function decideWrite(
       existed: intent.kind !== 'create',
     };
 
+  if (current && current.version.term > context.term)
+    throw new FencedError({
+      message: `The record is of term ${current.version.term}, the write of ${context.term}: the authority has moved`,
+      operation: intent.kind,
+      entity: context.entity.name,
+      key: keyLabel(intent.key),
+    });
   checkExpected(current, live, intent, context);
   if (intent.kind === 'delete' && current && !live) return { kind: 'done', record: current, existed: false };
   const value = nextValue(live, intent, context);

@@ -1,9 +1,9 @@
 import { checkValue, type Entity, type EntityKey, type EntityValue, keyFrom, keyOfValue } from './entity.ts';
 import { InvalidDataError, InvalidOptionsError } from './errors.ts';
-import { type JsonObject, valueAt } from './json.ts';
+import type { JsonObject } from './json.ts';
 import { keyLabel, type RecordKey } from './key.ts';
 import type { Page, Query } from './query.ts';
-import { planQuery, sortValue } from './query-plan.ts';
+import { planQuery, positionOf } from './query-plan.ts';
 import type { StoredRecord } from './record.ts';
 import type { RecordStore, WriteOptions, WriteResult } from './record-store.ts';
 import type { WriteIntent } from './record-write.ts';
@@ -18,10 +18,12 @@ import type {
   WriteCallOptions,
   Written,
 } from './repository.ts';
+import type { RecordHost } from './store.ts';
 import { encodeVersion } from './version.ts';
 
 const MAX_KEYS = 1_000;
 const MAX_OPERATION_ID = 128;
+const FIRST_TERM = 1;
 
 /** The part of a record store that a repository calls. */
 export type RepositoryStore = Pick<RecordStore, 'read' | 'readMany' | 'query'> & {
@@ -68,14 +70,13 @@ export class StoreRepository<E extends Entity<object>>
     query: Query<EntityValue<E> & object>,
     options: ReadOptions = {},
   ): Promise<Page<Stored<EntityValue<E> & object>>> {
-    const { plan, pageSize, cursorAfter } = planQuery(this.#entity, query);
-    const records = await this.#store.query(plan, options);
-    const page = records.slice(0, pageSize);
+    const planned = planQuery(this.#entity, query);
+    const records = await this.#store.query(planned.plan, options);
+    const page = records.slice(0, planned.pageSize);
     const items = page.map((record) => this.#stored(record, 'query')).filter((item) => item !== undefined);
     const last = page.at(-1);
-    if (records.length <= pageSize || !last) return { items };
-    const values = plan.orderBy.map((field) => sortValue(valueAt(last.value, [field])));
-    return { items, cursor: cursorAfter({ values, key: last.key }) };
+    if (records.length <= planned.pageSize || !last) return { items };
+    return { items, cursor: planned.cursorAfter(positionOf(planned.plan, last)) };
   }
 
   async *iterate(
@@ -190,6 +191,32 @@ export class StoreRepository<E extends Entity<object>>
       version: encodeVersion(record.version, record.etag),
     };
   }
+}
+
+/**
+ * A repository over one store alone, with no migration.
+ *
+ * @example
+ * ```ts
+ * import { repositoryIn } from '@polyphase/core';
+ * import { memoryDocumentStore } from '@polyphase/core/memory';
+ *
+ * const accounts = repositoryIn(memoryDocumentStore(), Account);
+ * await accounts.create({ id: 'a1', tenantId: 't1', email: 'a@example.com' });
+ * ```
+ */
+export function repositoryIn<E extends Entity<object>>(
+  host: Pick<RecordHost, 'records'>,
+  entity: E,
+): StoreRepository<E> {
+  const records = host.records(entity);
+  const store: RepositoryStore = {
+    read: (key, options) => records.read(key, options),
+    readMany: (keys, options) => records.readMany(keys, options),
+    query: (plan, options) => records.query(plan, options),
+    write: (intent, options) => records.write(intent, { ...options, term: FIRST_TERM }),
+  };
+  return new StoreRepository({ entity, store });
 }
 
 function written(result: WriteResult, intent: WriteIntent): Written {

@@ -1,0 +1,110 @@
+import {
+  type AdvanceOptions,
+  authorityOf,
+  type ControlChange,
+  type ControlRow,
+  type ControlStore,
+  type Wish,
+} from '../control.ts';
+import { FencedError, InvalidOptionsError, NotFoundError, SealedError } from '../errors.ts';
+import type { CallOptions } from '../record-store.ts';
+import { MemoryLock, type Unlock } from './memory-locks.ts';
+import { turn } from './memory-turn.ts';
+
+/** What a fenced write holds while it is under way. */
+export interface FencePass {
+  /** Whether the write must leave a dirty key. */
+  readonly capture: boolean;
+  readonly leave: Unlock;
+}
+
+function copyRow(row: ControlRow): ControlRow {
+  return { ...row, wish: { ...row.wish } };
+}
+
+/** Control rows in memory, with the locks by which writes are fenced and an exclusive step waits for those in flight. */
+export class MemoryControl implements ControlStore {
+  readonly #rows = new Map<string, ControlRow>();
+  readonly #locks = new Map<string, MemoryLock>();
+
+  async read(group: string, options?: CallOptions): Promise<ControlRow | undefined> {
+    await turn(options);
+    const row = this.#rows.get(group);
+    return row && copyRow(row);
+  }
+
+  async create(row: ControlRow, options?: CallOptions): Promise<ControlRow> {
+    await turn(options);
+    const there = this.#rows.get(row.group) ?? copyRow(row);
+    this.#rows.set(row.group, there);
+    return copyRow(there);
+  }
+
+  async advance(
+    group: string,
+    epoch: number,
+    change: ControlChange,
+    options: AdvanceOptions = {},
+  ): Promise<ControlRow | undefined> {
+    await turn(options);
+    const unlock =
+      options.exclusive === true ? await this.#lock(group).take('exclusive', options.signal) : undefined;
+    try {
+      const row = this.#rows.get(group);
+      if (row?.epoch !== epoch) return undefined;
+      const next = { ...row, phase: change.phase, term: change.term, epoch: epoch + 1 };
+      this.#rows.set(group, next);
+      return copyRow(next);
+    } finally {
+      unlock?.();
+    }
+  }
+
+  async submit(group: string, wish: Wish, options?: CallOptions): Promise<ControlRow> {
+    await turn(options);
+    const row = this.#rows.get(group);
+    if (!row)
+      throw new NotFoundError({
+        message: 'The group has no control row yet',
+        operation: 'submit',
+        key: group,
+      });
+    const there = row.wish;
+    const same = wish.phase === there.phase && wish.flip === there.flip;
+    if (wish.revision < there.revision || (wish.revision === there.revision && !same))
+      throw new InvalidOptionsError({
+        message: `Config revision ${wish.revision} is not above ${there.revision}, which is in force; raise it`,
+        operation: 'submit',
+        key: group,
+      });
+    const next = { ...row, wish: { ...wish } };
+    this.#rows.set(group, next);
+    return copyRow(next);
+  }
+
+  /**
+   * Begins a fenced write: waits while an exclusive step is under way, then looks whether this store is the authority in `term`.
+   *
+   * @throws {@link SealedError} in phase 5', {@link FencedError} when the authority is elsewhere or the term is another
+   */
+  async enter(group: string, term: number, signal?: AbortSignal): Promise<FencePass> {
+    const leave = await this.#lock(group).take('shared', signal);
+    const row = this.#rows.get(group);
+    if (row && authorityOf(row.phase) === 'postgres' && row.term === term) {
+      if (row.phase !== "5'") return { capture: row.phase === '6' || row.phase === '7r', leave };
+      leave();
+      throw new SealedError({
+        message: 'The authority is moving back; nothing was written, try again',
+        key: group,
+      });
+    }
+    leave();
+    throw new FencedError({ message: `The rows are not the authority in term ${term}`, key: group });
+  }
+
+  #lock(group: string): MemoryLock {
+    const lock = this.#locks.get(group) ?? new MemoryLock();
+    this.#locks.set(group, lock);
+    return lock;
+  }
+}

@@ -1,0 +1,111 @@
+import type { Change, ChangeFeed, FeedPage, FeedRange, FeedReadOptions } from '../change-feed.ts';
+import type { Clock } from '../clock.ts';
+import { hash128 } from '../digest.ts';
+import type { Entity } from '../entity.ts';
+import { InvalidDataError, InvalidOptionsError } from '../errors.ts';
+import { type Issue, portabilityIssues } from '../json.ts';
+import { checkKey, keyLabel, partitionText } from '../key.ts';
+import type { StoredRecord } from '../record.ts';
+import type { CallOptions } from '../record-store.ts';
+import type { MemorySequence } from './memory-sequence.ts';
+import { copyRecord, type MemoryTable } from './memory-table.ts';
+import { turn } from './memory-turn.ts';
+
+const DEFAULT_LIMIT = 500;
+
+// Opaque to callers; "z" before the number keeps anyone from comparing positions as text and being right by accident.
+const positionAt = (range: FeedRange, sequence: number): string => `${range.id}:z${sequence.toString(36)}`;
+
+/** The latest-version change feed of one entity in memory: each key appears once, where its last change was. */
+export class MemoryFeed implements ChangeFeed {
+  readonly #table: MemoryTable;
+  readonly #sequence: MemorySequence;
+  readonly #clock: Clock;
+  readonly #ranges: readonly FeedRange[];
+
+  constructor(options: {
+    readonly table: MemoryTable;
+    readonly sequence: MemorySequence;
+    readonly clock: Clock;
+    /** Number of ranges that partitions are spread over. */
+    readonly ranges: number;
+  }) {
+    this.#table = options.table;
+    this.#sequence = options.sequence;
+    this.#clock = options.clock;
+    this.#ranges = Array.from({ length: options.ranges }, (_, i) => Object.freeze({ id: `range-${i}` }));
+  }
+
+  async ranges(options?: CallOptions): Promise<readonly FeedRange[]> {
+    await turn(options);
+    return this.#ranges;
+  }
+
+  async read(
+    range: FeedRange,
+    position: string | undefined,
+    options: FeedReadOptions = {},
+  ): Promise<FeedPage> {
+    await turn(options);
+    const after = position === undefined ? 0 : this.#sequenceOf(position, range);
+    const limit = options.limit ?? DEFAULT_LIMIT;
+    const entries = [...this.#table.entries()]
+      .filter((entry) => entry.sequence > after && this.#rangeOf(entry.record) === range.id)
+      .toSorted((a, b) => a.sequence - b.sequence);
+    const page = entries.slice(0, limit);
+    // A page that was cut ends at its last change, any other at the head: past markers, which nobody sees.
+    const end = entries.length > limit ? (page.at(-1)?.sequence ?? after) : this.#sequence.last;
+    return {
+      changes: page.map((entry) => toChange(this.#table.entity, entry.record)),
+      position: positionAt(range, end),
+      idle: page.length === 0,
+      serverNowMs: this.#clock.now(),
+    };
+  }
+
+  async mark(range: FeedRange, options?: CallOptions): Promise<string> {
+    await turn(options);
+    return positionAt(range, this.#sequence.next());
+  }
+
+  passed(position: string | undefined, marker: string): boolean {
+    if (position === undefined) return false;
+    const [range] = marker.split(':');
+    const at = { id: range ?? '' };
+    return this.#sequenceOf(position, at) >= this.#sequenceOf(marker, at);
+  }
+
+  #rangeOf(record: StoredRecord): string | undefined {
+    const [hash] = hash128(partitionText(record.key.partition));
+    return this.#ranges[hash % this.#ranges.length]?.id;
+  }
+
+  #sequenceOf(position: string, range: FeedRange): number {
+    const [id, text] = position.split(':z');
+    const sequence = Number.parseInt(text ?? '', 36);
+    if (id !== range.id || Number.isNaN(sequence))
+      throw new InvalidOptionsError({
+        message: 'The position belongs to another feed range',
+        operation: 'feed',
+        entity: this.#table.entity.name,
+      });
+    return sequence;
+  }
+}
+
+function toChange(entity: Entity, record: StoredRecord): Change {
+  const issues = record.value === undefined ? [] : changeIssues(entity, record);
+  if (issues.length === 0) return { kind: 'record', record: copyRecord(record) };
+  return { kind: 'unmappable', label: keyLabel(record.key), body: JSON.stringify(record.value), issues };
+}
+
+function changeIssues(entity: Entity, record: StoredRecord): readonly Issue[] {
+  const issues = [...(entity.loose ? portabilityIssues(record.value) : entity.issues(record.value))];
+  try {
+    checkKey(record.key, entity.name);
+  } catch (error) {
+    if (!InvalidDataError.isInstance(error)) throw error;
+    issues.push(...error.issues);
+  }
+  return issues;
+}

@@ -1,0 +1,180 @@
+import { type Clock, systemClock } from '../clock.ts';
+import type { Entity } from '../entity.ts';
+import { InvalidOptionsError } from '../errors.ts';
+import type { RecordStore } from '../record-store.ts';
+import type { CacheStore, DocumentStore, RecordHost, RelationalStore } from '../store.ts';
+import { MemoryCache, MemorySlots } from './memory-cache.ts';
+import { MemoryCheckpoints } from './memory-checkpoints.ts';
+import { MemoryControl } from './memory-control.ts';
+import { MemoryDirtyKeys } from './memory-dirty-keys.ts';
+import { MemoryFeed } from './memory-feed.ts';
+import { type ForeignDocuments, foreignDocuments } from './memory-foreign.ts';
+import { MemoryJournal } from './memory-journal.ts';
+import { MemoryLeases } from './memory-leases.ts';
+import { MemoryPermits } from './memory-permits.ts';
+import { MemoryRecords, type RowParts } from './memory-records.ts';
+import { MemorySequence } from './memory-sequence.ts';
+import { MemoryTable } from './memory-table.ts';
+import { turn } from './memory-turn.ts';
+import { memoryRunUnit } from './memory-unit-of-work.ts';
+
+/** What every memory store takes. */
+export interface MemoryStoreOptions {
+  /** The store's own clock: dates of records, ends of leases. @default systemClock */
+  readonly clock?: Clock | undefined;
+}
+
+/** Options of {@link memoryDocumentStore}. */
+export interface MemoryDocumentStoreOptions extends MemoryStoreOptions {
+  /** Number of ranges in each change feed. @default 1 */
+  readonly ranges?: number | undefined;
+}
+
+/** Options of {@link memoryCacheStore}. */
+export interface MemoryCacheStoreOptions extends MemoryStoreOptions {
+  /** Keys that are kept; the one used longest ago is evicted. @default 100000 */
+  readonly maxEntries?: number | undefined;
+}
+
+/** A store of documents in memory, with a way around the SDK for tests. */
+export interface MemoryDocumentStore extends DocumentStore {
+  readonly foreign: ForeignDocuments;
+}
+
+/** A cache in memory. */
+export interface MemoryCacheStore extends CacheStore {
+  /** Forgets everything, as a server that is flushed or restarted does. */
+  flush(): void;
+}
+
+/** The value under a key, made the first time. */
+function made<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const there = map.get(key) ?? make();
+  map.set(key, there);
+  return there;
+}
+
+class MemoryTables {
+  readonly #kind: 'documents' | 'rows';
+  readonly #clock: Clock;
+  readonly #tables = new Map<string, MemoryTable>();
+  readonly sequence = new MemorySequence();
+
+  constructor(options: { readonly kind: 'documents' | 'rows'; readonly clock: Clock }) {
+    this.#kind = options.kind;
+    this.#clock = options.clock;
+  }
+
+  of(entity: Entity): MemoryTable {
+    const now = () => this.#clock.now();
+    const options = { entity, kind: this.#kind, sequence: this.sequence, now };
+    return made(this.#tables, entity.name, () => new MemoryTable(options));
+  }
+
+  named(entity: string): MemoryTable | undefined {
+    return this.#tables.get(entity);
+  }
+}
+
+function recordHost(options: {
+  readonly clock: Clock;
+  readonly tables: MemoryTables;
+  readonly leases: MemoryLeases;
+  readonly checkpoints: MemoryCheckpoints;
+  readonly rows?: RowParts;
+}): RecordHost {
+  const { clock, tables, leases, checkpoints, rows } = options;
+  const stores = new Map<Entity, RecordStore>();
+  return {
+    records: (entity) =>
+      made(stores, entity, () => new MemoryRecords({ table: tables.of(entity), clock, rows })),
+    runUnit: memoryRunUnit({ clock, tableOf: (entity) => tables.of(entity), rows }),
+    checkpoints,
+    leases,
+    async prepare(entities, callOptions) {
+      await turn(callOptions);
+      for (const entity of entities) tables.of(entity);
+    },
+    async verify(entity, callOptions) {
+      await turn(callOptions);
+      const seen = `${tables.of(entity).entity.indexes.length} indexes`;
+      return [{ name: 'indexes', passed: true, seen, wanted: 'memory needs none' }];
+    },
+  };
+}
+
+/**
+ * A store of documents that lives in this process: the reference of `DocumentStore`, for tests and for trying things out. It keeps
+ * every guarantee but durability.
+ *
+ * @throws {@link InvalidOptionsError} when `ranges` is not a whole number above 0
+ *
+ * @example
+ * ```ts
+ * import { repositoryIn } from '@polyphase/core';
+ * import { memoryDocumentStore } from '@polyphase/core/memory';
+ *
+ * const accounts = repositoryIn(memoryDocumentStore(), Account);
+ * const stored = await accounts.get({ tenantId: 't1', id: 'a1' });
+ * ```
+ */
+export function memoryDocumentStore(options: MemoryDocumentStoreOptions = {}): MemoryDocumentStore {
+  const { clock = systemClock, ranges = 1 } = options;
+  if (!Number.isInteger(ranges) || ranges < 1)
+    throw new InvalidOptionsError({ message: 'ranges must be a whole number above 0' });
+  const tables = new MemoryTables({ kind: 'documents', clock });
+  const leases = new MemoryLeases({ clock });
+  const checkpoints = new MemoryCheckpoints({ leases });
+  const feeds = new Map<string, MemoryFeed>();
+  return {
+    kind: 'documents',
+    ...recordHost({ clock, tables, leases, checkpoints }),
+    changes: (entity) =>
+      made(
+        feeds,
+        entity.name,
+        () => new MemoryFeed({ table: tables.of(entity), sequence: tables.sequence, clock, ranges }),
+      ),
+    permits: new MemoryPermits(),
+    foreign: foreignDocuments((entity) => tables.of(entity)),
+  };
+}
+
+/**
+ * A store of rows that lives in this process: the reference of `RelationalStore`. Writes are fenced by its control rows, captured
+ * in dirty keys, and waited for by exclusive steps, as in PostgreSQL.
+ */
+export function memoryRelationalStore(options: MemoryStoreOptions = {}): RelationalStore {
+  const { clock = systemClock } = options;
+  const tables = new MemoryTables({ kind: 'rows', clock });
+  const leases = new MemoryLeases({ clock });
+  const checkpoints = new MemoryCheckpoints({ leases });
+  const control = new MemoryControl();
+  const journal = new MemoryJournal();
+  const dirtyKeys = new MemoryDirtyKeys({ clock, tableOf: (name) => tables.named(name) });
+  const rows = { control, dirtyKeys, journal, checkpoints };
+  return {
+    kind: 'rows',
+    ...recordHost({ clock, tables, leases, checkpoints, rows }),
+    control,
+    dirtyKeys,
+    journal,
+  };
+}
+
+/**
+ * A cache that lives in this process: the reference of `CacheStore`. It is not shared between processes, so where several write,
+ * each sees its own invalidations only.
+ */
+export function memoryCacheStore(options: MemoryCacheStoreOptions = {}): MemoryCacheStore {
+  const slots = new MemorySlots({
+    clock: options.clock ?? systemClock,
+    maxEntries: options.maxEntries ?? 100_000,
+  });
+  const caches = new Map<string, MemoryCache>();
+  return {
+    kind: 'cache',
+    cache: (namespace) => made(caches, namespace, () => new MemoryCache({ slots, namespace })),
+    flush: () => slots.clear(),
+  };
+}

@@ -1,0 +1,121 @@
+import type { Entity } from '../entity.ts';
+import { AlreadyExistsError } from '../errors.ts';
+import { canonicalJson, type JsonObject, valueAt } from '../json.ts';
+import { keyLabel, keyText, partitionText, type RecordKey } from '../key.ts';
+import type { StoredRecord } from '../record.ts';
+import type { MemorySequence } from './memory-sequence.ts';
+
+/** A record as a table holds it. */
+export interface TableEntry {
+  readonly record: StoredRecord;
+  /** Number of the change that put it there. */
+  readonly sequence: number;
+  /** Date of that change, in milliseconds. */
+  readonly changedMs: number;
+}
+
+/** A record that shares nothing with the one given, so that nobody can change what is stored. */
+export function copyRecord(record: StoredRecord): StoredRecord {
+  // JSON.parse makes own fields of every name, "__proto__" included.
+  const value = record.value && (JSON.parse(JSON.stringify(record.value)) as JsonObject);
+  return {
+    ...record,
+    key: { partition: [...record.key.partition], id: record.key.id },
+    version: { ...record.version },
+    value,
+    operations: record.operations.map(({ id, term, counter }) => ({ id, term, counter })),
+    base: record.base && { ...record.base },
+  };
+}
+
+/** The records of one entity. Every method is atomic, since it waits for nothing; what goes in and out is copied. */
+export class MemoryTable {
+  readonly entity: Entity;
+  readonly #kind: 'documents' | 'rows';
+  readonly #sequence: MemorySequence;
+  readonly #now: () => number;
+  readonly #entries = new Map<string, TableEntry>();
+
+  constructor(options: {
+    readonly entity: Entity;
+    /** Documents have ETags and no base; rows have a base and no ETag. */
+    readonly kind: 'documents' | 'rows';
+    readonly sequence: MemorySequence;
+    readonly now: () => number;
+  }) {
+    this.entity = options.entity;
+    this.#kind = options.kind;
+    this.#sequence = options.sequence;
+    this.#now = options.now;
+  }
+
+  /** The record under a key, tombstones included. */
+  get(key: RecordKey): StoredRecord | undefined {
+    const record = this.#entries.get(keyText(key))?.record;
+    return record && copyRecord(record);
+  }
+
+  /** Number of the change that made the record under a key what it is; 0 where there is none. */
+  sequenceOf(key: RecordKey): number {
+    return this.#entries.get(keyText(key))?.sequence ?? 0;
+  }
+
+  /** Stores a record whatever was there, and answers with it as stored. */
+  put(record: StoredRecord): StoredRecord {
+    const sequence = this.#sequence.next();
+    const stored =
+      this.#kind === 'documents'
+        ? { ...copyRecord(record), base: undefined, etag: `"${sequence.toString(16).padStart(8, '0')}"` }
+        : { ...copyRecord(record), etag: undefined };
+    this.#entries.set(keyText(record.key), { record: stored, sequence, changedMs: this.#now() });
+    return copyRecord(stored);
+  }
+
+  /** Removes a record without a trace, as whoever goes around the SDK does. */
+  remove(key: RecordKey): void {
+    this.#entries.delete(keyText(key));
+  }
+
+  /** Every entry, tombstones included, in no particular order. For reading only: records are not copied. */
+  entries(): Iterable<TableEntry> {
+    return this.#entries.values();
+  }
+
+  /**
+   * Refuses a live record whose unique values another live record of its partition has. A missing value counts as null, as in
+   * Cosmos DB.
+   *
+   * @param among - the records that there will be
+   * @throws {@link AlreadyExistsError}
+   */
+  checkUnique(
+    record: StoredRecord,
+    operation: string,
+    among: Iterable<StoredRecord> = this.#records(),
+  ): void {
+    const unique = this.entity.indexes.filter((index) => index.unique === 'partition');
+    if (record.value === undefined || unique.length === 0) return;
+    const partition = partitionText(record.key.partition);
+    for (const other of among) {
+      if (other.value === undefined || other.key.id === record.key.id) continue;
+      if (partitionText(other.key.partition) !== partition) continue;
+      for (const { fields } of unique) {
+        if (uniqueText(record, fields) !== uniqueText(other, fields)) continue;
+        throw new AlreadyExistsError({
+          message: `Another record of the partition has the same [${fields.join(', ')}]`,
+          operation,
+          entity: this.entity.name,
+          key: keyLabel(record.key),
+        });
+      }
+    }
+  }
+
+  *#records(): Generator<StoredRecord, void, undefined> {
+    for (const { record } of this.#entries.values()) yield record;
+  }
+}
+
+function uniqueText(record: StoredRecord, fields: readonly string[]): string {
+  return canonicalJson(fields.map((field) => valueAt(record.value, [field]) ?? null));
+}
