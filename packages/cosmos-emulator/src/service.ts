@@ -71,10 +71,26 @@ export function createService(parts: {
 async function suffer(fault: Fault, signal: AbortSignal | undefined): Promise<void> {
   if (fault.delayMs !== undefined)
     await wait(fault.delayMs, undefined, signal === undefined ? {} : { signal });
-  if (fault.gate !== undefined) await fault.gate;
+  if (fault.gate !== undefined) await untilAborted(fault.gate, signal);
   signal?.throwIfAborted();
   if (fault.reset === 'before') throw new ConnectionResetError();
   if (fault.status !== undefined) throw faultError(fault, fault.status);
+}
+
+/** Waits for a gate, or for the caller to give up, whichever is first. */
+async function untilAborted(gate: PromiseLike<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) {
+    await gate;
+    return;
+  }
+  const aborted = Promise.withResolvers<void>();
+  const give = (): void => aborted.resolve();
+  signal.addEventListener('abort', give, { once: true });
+  try {
+    if (!signal.aborted) await Promise.race([gate, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', give);
+  }
 }
 
 function commonHeaders(): Record<string, string> {

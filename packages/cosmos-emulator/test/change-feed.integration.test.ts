@@ -6,7 +6,7 @@ import {
   type FeedRange,
 } from '@azure/cosmos';
 import { describe, expect, it } from 'vitest';
-import { setUp } from './cosmos-setup.ts';
+import { onPk, setUp } from './cosmos-setup.ts';
 
 interface Item {
   readonly id: string;
@@ -81,9 +81,7 @@ describe('the change feed', () => {
     await create(container, 'a1');
     const { token } = await drain(fromBeginning(container));
     await container.delete();
-    await client
-      .database('db')
-      .containers.create({ id: 'items', partitionKey: { paths: ['/pk'], version: 2 } });
+    await client.database('db').containers.create({ id: 'items', partitionKey: onPk });
     const resumed = container.items.getChangeFeedIterator<Item>({
       changeFeedStartFrom: ChangeFeedStartFrom.Continuation(token),
     });
@@ -98,9 +96,9 @@ describe('the change feed', () => {
     const ranges = await container.getFeedRanges();
     expect(ranges).toHaveLength(4);
     const parts = await Promise.all(ranges.map((range) => drain(fromBeginning(container, range))));
-    expect(parts.flatMap((part) => part.ids).sort()).toEqual([...ids].sort());
+    expect(parts.flatMap((part) => part.ids).toSorted()).toEqual([...ids].toSorted());
     expect(parts.every((part) => part.ids.length < 40)).toBe(true);
-    expect((await drain(fromBeginning(container))).ids.sort()).toEqual([...ids].sort());
+    expect((await drain(fromBeginning(container))).ids.toSorted()).toEqual([...ids].toSorted());
   });
 
   it('keeps the writes of one batch together, under one number', async () => {

@@ -1,4 +1,9 @@
-import { type Container, type ContainerRequest, CosmosClient } from '@azure/cosmos';
+import {
+  type Container,
+  type ContainerRequest,
+  CosmosClient,
+  PartitionKeyDefinitionVersion,
+} from '@azure/cosmos';
 import { CosmosEmulator, type CosmosEmulatorOptions } from '../src/index.ts';
 
 /** An emulator, a client inside the process, and one container to work in. */
@@ -7,6 +12,9 @@ export interface Setup {
   readonly client: CosmosClient;
   readonly container: Container;
 }
+
+/** The partition key of most tests. */
+export const onPk = { paths: ['/pk'], version: PartitionKeyDefinitionVersion.V2 };
 
 /** Starts an emulator with a database `db` and a container `items`, by default keyed on `/pk`. */
 export async function setUp(
@@ -18,7 +26,7 @@ export async function setUp(
   const { database } = await client.databases.createIfNotExists({ id: 'db' });
   const { container } = await database.containers.create({
     id: 'items',
-    partitionKey: { paths: ['/pk'], version: 2 },
+    partitionKey: onPk,
     ...definition,
   });
   return { emulator, client, container };

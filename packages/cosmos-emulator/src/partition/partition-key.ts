@@ -29,10 +29,10 @@ export function keyText(key: PartitionKey): string {
 /** Compiles the paths of a definition into a function that reads the key of a document. */
 export function keyReader(definition: PartitionKeyDefinition): (document: Value) => PartitionKey {
   const paths = definition.paths.map(parsePath);
-  return (document) => paths.map((path) => component(valueAt(document, path)));
+  return (document) => paths.map((path) => componentOf(valueAt(document, path)));
 }
 
-function component(value: Value): PartitionKeyComponent {
+function componentOf(value: Value): PartitionKeyComponent {
   if (value === null || typeof value !== 'object') return value;
   if (isObject(value) && Object.keys(value).length === 0) return undefined;
   throw badRequest('The partition key value of an item must be a string, a number, a boolean or null.');
@@ -51,5 +51,5 @@ export function parsePartitionKey(text: string, definition: PartitionKeyDefiniti
   if (parsed.length > definition.paths.length) {
     throw badRequest('Partition key provided has more components than defined in the collection.', 1001);
   }
-  return parsed.map(component);
+  return parsed.map(componentOf);
 }

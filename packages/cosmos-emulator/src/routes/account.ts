@@ -7,8 +7,9 @@ export const accountRoutes: RouteTable = {
     return {
       body: {
         _self: '',
-        id: 'localhost',
-        _rid: 'localhost',
+        // Not "localhost": the SDK ignores the locations of an account of that name, and reads it before every request.
+        id: 'cosmos-emulator',
+        _rid: 'cosmos-emulator.invalid',
         media: '//media/',
         addresses: '//addresses/',
         _dbs: '//dbs/',

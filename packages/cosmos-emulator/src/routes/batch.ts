@@ -10,9 +10,8 @@ import {
 } from '../storage/item-operation.ts';
 import { requestCharge } from '../storage/request-charge.ts';
 import type { Transaction } from '../storage/transaction.ts';
-import { containerOf } from './containers.ts';
-import { headerKey, performItem } from './items.ts';
-import { sessionToken } from './query.ts';
+import { performItem } from './items.ts';
+import { containerOf, headerKey, sessionToken } from './request-scope.ts';
 import { isTrue, type Reply, type RouteContext, type RouteTable, readJson } from './route-context.ts';
 
 /** The most operations that one batch may hold. */

@@ -4,8 +4,7 @@ import type { Container, ItemScope } from '../storage/container.ts';
 import type { PhysicalPartition } from '../storage/physical-partition.ts';
 import { requestCharge } from '../storage/request-charge.ts';
 import type { StoredItem } from '../storage/stored-item.ts';
-import { containerOf } from './containers.ts';
-import { scopeOf } from './query.ts';
+import { containerOf, scopeOf } from './request-scope.ts';
 import { pageSize, type Reply, type RouteContext, type RouteTable } from './route-context.ts';
 
 /** The change feed in latest-version mode. */

@@ -1,18 +1,8 @@
 import { badRequest, preconditionFailed } from '../service-error.ts';
-import type { Container } from '../storage/container.ts';
 import { parseContainer } from '../storage/container-properties.ts';
+import { containerOf } from './request-scope.ts';
 import { resourceFeed } from './resource-feed.ts';
 import { type Reply, type RouteContext, type RouteTable, readJson } from './route-context.ts';
-
-/** The container that a request addresses. Throws 404. */
-export function containerOf({ account, target, request }: RouteContext): Container {
-  const container = account.container(target.database ?? '', target.container ?? '');
-  const intended = request.headers['x-ms-cosmos-intended-collection-rid'];
-  if (intended !== undefined && intended !== container.rid) {
-    throw badRequest('The container was deleted and created again since the client last read it.', 1024);
-  }
-  return container;
-}
 
 const list = (context: RouteContext): Reply => {
   const { containers } = context.account.database(context.target.database ?? '');

@@ -1,6 +1,5 @@
-import type { ServiceRequest } from '../http-message.ts';
 import { isObject, type Json } from '../json.ts';
-import { type PartitionKey, parsePartitionKey } from '../partition/partition-key.ts';
+import type { PartitionKey } from '../partition/partition-key.ts';
 import { badRequest } from '../service-error.ts';
 import { matchesCondition } from '../sql/query-engine.ts';
 import type { Container } from '../storage/container.ts';
@@ -11,7 +10,7 @@ import {
   perform,
 } from '../storage/item-operation.ts';
 import type { Transaction } from '../storage/transaction.ts';
-import { containerOf } from './containers.ts';
+import { containerOf, headerKey } from './request-scope.ts';
 import { type Handler, type Reply, type RouteContext, type RouteTable, readJson } from './route-context.ts';
 
 /** Items one by one. */
@@ -35,12 +34,6 @@ export function performItem(
     operation,
     matches: (document, condition) => matchesCondition(document, condition, context.now),
   });
-}
-
-/** The partition key that the header of a request carries; undefined where it has none. */
-export function headerKey(request: ServiceRequest, container: Container): PartitionKey | undefined {
-  const header = request.headers['x-ms-documentdb-partitionkey'];
-  return header === undefined ? undefined : parsePartitionKey(header, container.properties.partitionKey);
 }
 
 function single(type: ItemOperationType): Handler {

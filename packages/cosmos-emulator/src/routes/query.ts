@@ -1,11 +1,11 @@
-import { isObject, type Json, type JsonObject, type Value } from '../json.ts';
-import { badRequest, partitionGone } from '../service-error.ts';
-import { prepareQuery, queryPage } from '../sql/query-engine.ts';
+import type { Value } from '../json.ts';
+import { isObject } from '../json.ts';
+import { badRequest, ServiceError } from '../service-error.ts';
+import { planQuery } from '../sql/plan.ts';
+import { type PreparedQuery, prepareQuery, queryPage } from '../sql/query-engine.ts';
 import type { Container, ItemScope } from '../storage/container.ts';
-import type { PhysicalPartition } from '../storage/physical-partition.ts';
 import { requestCharge } from '../storage/request-charge.ts';
-import { containerOf } from './containers.ts';
-import { headerKey } from './items.ts';
+import { containerOf, readParameters, scopeOf, sessionToken } from './request-scope.ts';
 import {
   isTrue,
   pageSize,
@@ -18,6 +18,11 @@ import {
 /** Queries over items, their plans, and plain listings. */
 export const queryRoutes: RouteTable = {
   'items.query': (context) => answer(context, readSpecification(context)),
+  'items.queryPlan': (context) => {
+    const { properties } = containerOf(context);
+    const { text, parameters } = readSpecification(context);
+    return { body: planQuery(prepareQuery(text, properties), parameters, properties) };
+  },
   'items.list': (context) => answer(context, { text: 'SELECT * FROM c', parameters: new Map() }),
 };
 
@@ -28,7 +33,7 @@ interface Specification {
 }
 
 /** Reads `{ query, parameters }`. Throws status 400. */
-export function readSpecification({ request }: RouteContext): Specification {
+function readSpecification({ request }: RouteContext): Specification {
   const body = readJson(request);
   if (!isObject(body) || typeof body.query !== 'string' || body.query.trim() === '') {
     throw badRequest('The request payload is invalid. Ensure to provide a valid request payload.');
@@ -36,51 +41,15 @@ export function readSpecification({ request }: RouteContext): Specification {
   return { text: body.query, parameters: readParameters(body) };
 }
 
-/** Reads the parameters of a query by name. */
-export function readParameters(body: JsonObject): ReadonlyMap<string, Value> {
-  const list: readonly Json[] = Array.isArray(body.parameters) ? body.parameters : [];
-  return new Map(
-    list.map((entry) => {
-      if (isObject(entry) && typeof entry.name === 'string') return [entry.name, entry.value] as const;
-      throw badRequest('A query parameter needs a name.');
-    }),
-  );
-}
-
-/** The part of the container that the headers of a request ask for. Throws 410 for a range that is not there. */
-export function scopeOf({ request }: RouteContext, container: Container): ItemScope {
-  const { headers } = request;
-  const min = headers['x-ms-start-epk'];
-  const max = headers['x-ms-end-epk'];
-  return {
-    key: headerKey(request, container),
-    physical: physicalPartition(container, headers['x-ms-documentdb-partitionkeyrangeid']),
-    range: min === undefined || max === undefined ? undefined : { min, max },
-  };
-}
-
-function physicalPartition(container: Container, header: string | undefined): PhysicalPartition | undefined {
-  if (header === undefined) return undefined;
-  // Some clients send the resource id of the container before the id of the range.
-  const id = header.slice(header.lastIndexOf(',') + 1);
-  const found = container.physicalPartitions.find((partition) => partition.id === id);
-  if (found === undefined) throw partitionGone();
-  return found;
-}
-
 function answer(context: RouteContext, { text, parameters }: Specification): Reply {
   const { request, clock } = context;
   const container = containerOf(context);
   const scope = scopeOf(context, container);
-  const listed = context.target.operation === 'list';
-  if (!listed && scope.key === undefined && scope.physical === undefined && !crossPartition(context)) {
-    throw badRequest(
-      'Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.',
-    );
-  }
+  const prepared = prepareQuery(text, container.properties);
+  if (context.target.operation === 'query') requireRoute(context, { container, scope, prepared, parameters });
   const page = queryPage({
     container,
-    prepared: prepareQuery(text, container.properties),
+    prepared,
     parameters,
     scope,
     now: clock.now(),
@@ -101,16 +70,31 @@ function answer(context: RouteContext, { text, parameters }: Specification): Rep
   };
 }
 
-function crossPartition({ request }: RouteContext): boolean {
-  return isTrue(request.headers['x-ms-documentdb-query-enablecrosspartition']);
-}
-
-/** The session tokens of the partitions that a request touched. */
-export function sessionToken(container: Container, scope: ItemScope): string {
-  if (scope.physical !== undefined) return scope.physical.sessionToken;
-  const whole = scope.key?.length === container.properties.partitionKey.paths.length;
-  if (scope.key !== undefined && whole) return container.physicalOf(scope.key).sessionToken;
-  return container.physicalPartitions.map((partition) => partition.sessionToken).join(',');
+/** Refuses what cannot be answered in one go: the client then plans the query and asks each partition. */
+function requireRoute(
+  { request }: RouteContext,
+  query: {
+    container: Container;
+    scope: ItemScope;
+    prepared: PreparedQuery;
+    parameters: ReadonlyMap<string, Value>;
+  },
+): void {
+  const { container, scope, prepared, parameters } = query;
+  if (scope.key !== undefined || scope.physical !== undefined) return;
+  if (!isTrue(request.headers['x-ms-documentdb-query-enablecrosspartition'])) {
+    throw badRequest(
+      'Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.',
+    );
+  }
+  if (container.physicalPartitions.length === 1 || prepared.compiled.streaming) return;
+  throw new ServiceError({
+    status: 400,
+    code: 'BadRequest',
+    message: 'Cross partition query can not be directly served by the gateway.',
+    substatus: 1004,
+    details: { additionalErrorInfo: JSON.stringify(planQuery(prepared, parameters, container.properties)) },
+  });
 }
 
 function queryMetrics(examined: number, returned: number): string {

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from '../json.ts';
 import { badRequest } from '../service-error.ts';
 import { parseQuery } from '../sql/parse.ts';
 import { compileTop } from '../sql/query-engine.ts';
-import { readParameters } from './query.ts';
+import { readParameters } from './request-scope.ts';
 import { pageSize, type Reply, type RouteContext, readJson } from './route-context.ts';
 
 /** Answers a listing, or a query, over resources that are few: databases, containers, ranges. */

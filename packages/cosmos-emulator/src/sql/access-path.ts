@@ -67,12 +67,12 @@ function membershipsOf(filter: Expression, root: string | undefined): Membership
       [filter.left, filter.right],
       [filter.right, filter.left],
     ] as const;
-    return sides.flatMap(([property, value]) => membership(pathOf(property, root), [value]));
+    return sides.flatMap(([property, value]) => onPath(pathOf(property, root), [value]));
   }
-  return filter.kind === 'in' ? membership(pathOf(filter.operand, root), filter.items) : [];
+  return filter.kind === 'in' ? onPath(pathOf(filter.operand, root), filter.items) : [];
 }
 
-function membership(path: readonly string[] | undefined, items: readonly Expression[]): Membership[] {
+function onPath(path: readonly string[] | undefined, items: readonly Expression[]): Membership[] {
   const values = items.map(constantOf);
   return path === undefined || !values.every((value) => value !== undefined) ? [] : [{ path, values }];
 }

@@ -32,12 +32,12 @@ const accumulators: Readonly<Record<AggregateName, () => Accumulator>> = {
   },
   SUM: () => {
     const total = summing();
-    return { add: total.add, result: () => total.sum() };
+    return { add: (value) => total.add(value), result: () => total.sum() };
   },
   AVG: () => {
     const total = summing();
     return {
-      add: total.add,
+      add: (value) => total.add(value),
       result: () => {
         const sum = total.sum();
         return sum === undefined || total.count() === 0 ? undefined : sum / total.count();

@@ -6,7 +6,6 @@ import type { BinaryOperator, ExpressionKind, ExpressionOf, Query } from './ast.
 import { compareValues, typeRank, valuesEqual } from './compare.ts';
 import { findFunction } from './functions/built-in.ts';
 import { likePattern } from './like.ts';
-import { compileQuery } from './run.ts';
 
 /** The values of the FROM aliases in scope, by slot. */
 export type Row = readonly Value[];
@@ -27,6 +26,13 @@ export interface Scope {
   readonly slots: ReadonlyMap<string, number>;
   /** Undefined where an aggregate has no place: in a filter, a source, or another aggregate. */
   readonly aggregations: Aggregation[] | undefined;
+  /** Compiles a query inside this one. */
+  readonly compileQuery: (query: Query, scope: Scope) => Subquery;
+}
+
+/** A compiled query inside another: its results for one row of the other. */
+export interface Subquery {
+  execute(row: Row, run: Run): Json[];
 }
 
 type Compilers = { readonly [K in ExpressionKind]: (expression: ExpressionOf<K>, scope: Scope) => Evaluator };
@@ -97,7 +103,7 @@ const compilers: Compilers = {
 /** Compiles an expression. Throws status 400 for a name or a function that does not exist. */
 export function compile<K extends ExpressionKind>(expression: ExpressionOf<K>, scope: Scope): Evaluator {
   // The table pairs each kind with its compiler; TypeScript follows that only through the type parameter.
-  const kind: K = expression.kind as K;
+  const { kind }: { readonly kind: ExpressionKind } = expression;
   return (compilers[kind] as (expression: ExpressionOf<K>, scope: Scope) => Evaluator)(expression, scope);
 }
 
@@ -298,6 +304,6 @@ function arity(minimum: number, maximum: number): string {
 }
 
 function compileSubquery(query: Query, scope: Scope): (row: Row, run: Run) => Json[] {
-  const compiled = compileQuery(query, scope);
+  const compiled = scope.compileQuery(query, scope);
   return (row, run) => compiled.execute(row, run);
 }

@@ -69,7 +69,7 @@ export function prepareQuery(text: string, properties: ContainerProperties): Pre
 
 /** Compiles a query that starts from documents. */
 export function compileTop(query: Query): CompiledQuery {
-  return compileQuery(query, { slots: new Map([[rootName, 0]]), aggregations: undefined });
+  return compileQuery(query, { slots: new Map([[rootName, 0]]), aggregations: undefined, compileQuery });
 }
 
 /** Tells whether a document passes a filter such as `FROM c WHERE c.a = 1`, as conditional patches have it. */

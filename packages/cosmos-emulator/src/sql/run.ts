@@ -1,7 +1,7 @@
 import { canonical, type Json, type JsonObject, type Value } from '../json.ts';
 import { queryError } from '../service-error.ts';
 import type { Aggregation } from './aggregate.ts';
-import type { Expression, FromItem, Query } from './ast.ts';
+import type { Expression, FromItem, Query, SelectItem } from './ast.ts';
 import { compareValues } from './compare.ts';
 import { compile, type Evaluator, type Row, type Run, type Scope, setProperty } from './evaluate.ts';
 
@@ -32,7 +32,7 @@ interface Plan {
 export function compileQuery(query: Query, outer: Scope): CompiledQuery {
   checkMeaning(query);
   const aggregations: Aggregation[] = [];
-  const scope: Scope = { slots: slotsOf(query, outer), aggregations };
+  const scope: Scope = { slots: slotsOf(query, outer), aggregations, compileQuery };
   const plan: Plan = {
     expand: compileFrom(query, outer),
     project: compileSelect(query, scope),
@@ -103,7 +103,8 @@ type Expand = Plan['expand'];
 function compileFrom(query: Query, outer: Scope): Expand {
   const filter = query.where;
   const slots = slotsOf(query, outer);
-  const accept = filter === undefined ? undefined : compile(filter, { slots, aggregations: undefined });
+  const accept =
+    filter === undefined ? undefined : compile(filter, { slots, aggregations: undefined, compileQuery });
   let expand: Expand = (row, run, emit) => {
     if (accept === undefined || accept(row, run) === true) emit(row);
   };
@@ -129,12 +130,12 @@ function sourceOf(query: Query, at: number, outer: Scope): (row: Row, run: Run) 
   if (item === undefined) throw new RangeError('A source that the query does not have.');
   const { source, iterate } = item;
   if (source.kind === 'query') {
-    const compiled = compileQuery(source.query, { slots, aggregations: undefined });
+    const compiled = compileQuery(source.query, { slots, aggregations: undefined, compileQuery });
     if (!iterate) return (row, run) => compiled.execute(row, run);
     return (row, run) => compiled.execute(row, run).flatMap((value) => (Array.isArray(value) ? value : []));
   }
   if (at === 0 && outer.slots.has(rootName)) nameRoot(source, slots);
-  const evaluate = compile(source, { slots, aggregations: undefined });
+  const evaluate = compile(source, { slots, aggregations: undefined, compileQuery });
   return (row, run) => {
     const value = evaluate(row, run);
     if (iterate) return Array.isArray(value) ? value : [];
@@ -152,7 +153,7 @@ function nameRoot(source: Expression, slots: Map<string, number>): void {
 
 function bound(expression: Expression | undefined, clause: string): Evaluator | undefined {
   if (expression === undefined) return undefined;
-  const evaluate = compile(expression, { slots: new Map(), aggregations: undefined });
+  const evaluate = compile(expression, { slots: new Map(), aggregations: undefined, compileQuery });
   return (row, run) => {
     const value = evaluate(row, run);
     if (Number.isInteger(value) && Number(value) >= 0) return value;
@@ -167,16 +168,24 @@ function compileSelect(query: Query, scope: Scope): Evaluator {
     const slot = scope.slots.get(query.from[0]?.alias ?? '') ?? Math.max(...scope.slots.values());
     return (row) => row[slot];
   }
-  let unnamed = 0;
-  const items = select.items.map(({ expression, alias }) => {
-    const own = expression.kind === 'member' || expression.kind === 'variable' ? expression.name : undefined;
-    return [alias ?? own ?? `$${++unnamed}`, compile(expression, scope)] as const;
-  });
+  const names = selectNames(select.items);
+  const items = select.items.map(
+    ({ expression }, at) => [names[at] ?? '', compile(expression, scope)] as const,
+  );
   return (row, run) => {
     const result: JsonObject = {};
     for (const [name, evaluate] of items) setProperty(result, name, evaluate(row, run));
     return result;
   };
+}
+
+/** Names the properties of SELECT: by alias, by the property read, or `$1`, `$2` for the others. */
+export function selectNames(items: readonly SelectItem[]): string[] {
+  let unnamed = 0;
+  return items.map(({ expression, alias }) => {
+    const own = expression.kind === 'member' || expression.kind === 'variable' ? expression.name : undefined;
+    return alias ?? own ?? `$${++unnamed}`;
+  });
 }
 
 /** A result before ordering, with the values that it is ordered by. */

@@ -9,7 +9,12 @@ import { ItemIndex } from './item-index.ts';
 import type { LogicalPartition } from './logical-partition.ts';
 import { PhysicalPartition } from './physical-partition.ts';
 import { newEtag, type ResourceIds } from './resource-id.ts';
-import { hasSystemProperties, type StoredItem, withoutSystemProperties } from './stored-item.ts';
+import {
+  type Document,
+  hasSystemProperties,
+  type StoredItem,
+  withoutSystemProperties,
+} from './stored-item.ts';
 import { Transaction } from './transaction.ts';
 
 /** The part of a container that a request speaks about. */
@@ -22,6 +27,11 @@ export interface ItemScope {
   readonly ids?: readonly string[] | undefined;
 }
 
+/** What the service adds to the definition of a container. */
+interface SystemProperties extends JsonObject {
+  readonly _etag: string;
+}
+
 /** The items of one container and its definition. */
 export class Container {
   readonly rid: string;
@@ -32,7 +42,7 @@ export class Container {
   readonly #index = new ItemIndex();
   readonly #keyOf: (document: JsonObject) => PartitionKey;
   #properties: ContainerProperties;
-  #system: JsonObject;
+  #system: SystemProperties;
   #sequence = 0;
   #revision = 0;
 
@@ -72,7 +82,7 @@ export class Container {
   }
 
   get etag(): string {
-    return String(this.#system._etag);
+    return this.#system._etag;
   }
 
   /** Replaces the definition; items stay. Throws 400 for what cannot change. */
@@ -116,7 +126,7 @@ export class Container {
     const items =
       whole === undefined
         ? physical.feed.from(afterLsn + 1)
-        : [...(this.#index.partition(whole)?.items.values() ?? [])].sort(
+        : [...(this.#index.partition(whole)?.items.values() ?? [])].toSorted(
             (left, right) => left.lsn - right.lsn,
           );
     for (const item of items) {
@@ -137,13 +147,13 @@ export class Container {
     });
   }
 
-  #prepare(document: JsonObject, partition: LogicalPartition, old: StoredItem | undefined): StoredItem {
+  #prepare(document: Document, partition: LogicalPartition, old: StoredItem | undefined): StoredItem {
     parseTtl(document.ttl, 'ttl');
     const own = hasSystemProperties(document) ? withoutSystemProperties(document) : document;
     const rid = old?.document._rid ?? this.#rids.next(this.rid, 16);
     const stored = {
       ...own,
-      id: String(document.id),
+      id: document.id,
       _rid: rid,
       _self: `${this.#self}docs/${rid}/`,
       _etag: newEtag(),
@@ -246,7 +256,7 @@ export class Container {
     });
   }
 
-  #newSystem(): JsonObject {
+  #newSystem(): SystemProperties {
     return {
       _rid: this.rid,
       _self: this.#self,

@@ -80,5 +80,5 @@ export class ItemIndex {
 }
 
 function bySequence(items: StoredItem[]): StoredItem[] {
-  return items.sort((left, right) => left.sequence - right.sequence);
+  return items.toSorted((left, right) => left.sequence - right.sequence);
 }

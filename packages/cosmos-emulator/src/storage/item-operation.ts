@@ -5,7 +5,7 @@ import type { Container } from './container.ts';
 import { applyPatch, parsePatch } from './patch.ts';
 import { requestCharge } from './request-charge.ts';
 import { isValidId } from './resource-id.ts';
-import type { StoredItem } from './stored-item.ts';
+import type { Document, StoredItem } from './stored-item.ts';
 import type { Transaction } from './transaction.ts';
 
 /** What can be asked of one item. */
@@ -105,7 +105,7 @@ function checkConditions({ ifMatch, ifNoneMatch }: ItemOperation, item: StoredIt
   if (ifNoneMatch === '*' || (ifNoneMatch !== undefined && ifNoneMatch === etag)) throw preconditionFailed();
 }
 
-function checkedDocument({ container, operation }: Context): JsonObject & { id: string } {
+function checkedDocument({ container, operation }: Context): Document {
   const { body } = operation;
   if (!isObject(body)) {
     throw badRequest('The request payload is invalid. Ensure to provide a valid request payload.');
@@ -128,7 +128,7 @@ function checkedDocument({ container, operation }: Context): JsonObject & { id: 
 
 function written(
   { transaction }: Context,
-  write: { status: number; document: JsonObject; old: StoredItem | undefined },
+  write: { status: number; document: Document; old: StoredItem | undefined },
 ): ItemResult {
   const item = transaction.put(write.document, write.old);
   const charge = requestCharge[write.old === undefined ? 'create' : 'replace'](item.text.length);

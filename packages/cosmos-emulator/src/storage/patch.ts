@@ -81,7 +81,8 @@ export function applyPatch(
     }
     for (const touched of [path, operation.from]) refuseProtected(touched, keyPaths);
     const apply = typeof operation.op === 'string' ? operators.get(operation.op.toLowerCase()) : undefined;
-    if (apply === undefined) throw badRequest(`Patch operation '${String(operation.op)}' is not supported.`);
+    if (apply === undefined)
+      throw badRequest(`Patch operation '${JSON.stringify(operation.op)}' is not supported.`);
     apply(copy, locate(copy, path), operation);
   }
   return copy;

@@ -20,6 +20,11 @@ export interface StoredItem extends LogEntry {
   readonly uniqueClaims: readonly string[];
 }
 
+/** A document as the caller sent it, its id checked. */
+export interface Document extends JsonObject {
+  id: string;
+}
+
 /** A document as stored: what the caller sent, and what the service adds. */
 export interface StoredDocument extends JsonObject {
   id: string;

@@ -1,6 +1,5 @@
-import type { JsonObject } from '../json.ts';
 import { conflict } from '../service-error.ts';
-import type { StoredItem } from './stored-item.ts';
+import type { Document, StoredItem } from './stored-item.ts';
 
 /** What a transaction needs of the container that it writes to. */
 export interface TransactionTarget {
@@ -8,7 +7,7 @@ export interface TransactionTarget {
   readonly find: (id: string) => StoredItem | undefined;
   /** The committed holder of a unique value, expired ones left out. */
   readonly holder: (claim: string) => StoredItem | undefined;
-  readonly prepare: (document: JsonObject, old: StoredItem | undefined) => StoredItem;
+  readonly prepare: (document: Document, old: StoredItem | undefined) => StoredItem;
   readonly commit: (writes: ReadonlyMap<string, StoredItem | undefined>) => void;
 }
 
@@ -28,7 +27,7 @@ export class Transaction {
   }
 
   /** Writes a version of an item. Throws 409 where a unique key is taken, 400 where the document is wrong. */
-  put(document: JsonObject, old: StoredItem | undefined): StoredItem {
+  put(document: Document, old: StoredItem | undefined): StoredItem {
     const item = this.#target.prepare(document, old);
     for (const claim of item.uniqueClaims) this.#checkClaim(claim, item.id);
     this.#release(old);

@@ -8,10 +8,10 @@ function includesPartially(whole: Value, part: Value): boolean {
   return isObject(whole) && Object.keys(part).every((name) => includesPartially(whole[name], part[name]));
 }
 
-function contains(items: Value, sought: Value, partial: Value): Value {
-  if (!Array.isArray(items) || sought === undefined) return undefined;
+function contains(items: Value, item: Value, partial: Value): Value {
+  if (!Array.isArray(items) || item === undefined) return undefined;
   const match = partial === true ? includesPartially : valuesEqual;
-  return items.some((item) => match(item, sought));
+  return items.some((one) => match(one, item));
 }
 
 function slice(items: Value, start: Value, length: Value): Value {

@@ -23,8 +23,8 @@ function trimmed(text: string, characters: string | undefined, ends: 'left' | 'r
     (characters === undefined ? /\s/.test(character) : characters.includes(character));
   let start = 0;
   let end = text.length;
-  while (ends !== 'right' && start < end && drop(text[start])) start++;
-  while (ends !== 'left' && end > start && drop(text[end - 1])) end--;
+  if (ends !== 'right') while (start < end && drop(text[start])) start++;
+  if (ends !== 'left') while (end > start && drop(text[end - 1])) end--;
   return text.slice(start, end);
 }
 
@@ -60,7 +60,7 @@ export const stringFunctions: FunctionTable = {
     3,
   ),
   REPLICATE: anyValues(replicate, 2),
-  REVERSE: ofStrings((text = '') => [...text].reverse().join(''), 1),
+  REVERSE: ofStrings((text = '') => Array.from(text).toReversed().join(''), 1),
   RIGHT: anyValues((text, length) => {
     if (typeof text !== 'string' || typeof length !== 'number') return undefined;
     return length <= 0 ? '' : text.slice(-Math.trunc(length));

@@ -1,0 +1,97 @@
+import type { Expression, ExpressionKind, ExpressionOf, FromItem, Query, Select } from './ast.ts';
+
+type Printers = { readonly [K in ExpressionKind]: (expression: ExpressionOf<K>) => string };
+
+const printers: Printers = {
+  literal: ({ value }) => (value === undefined ? 'undefined' : JSON.stringify(value)),
+  parameter: ({ name }) => name,
+  variable: ({ name }) => name,
+  member: ({ object, name }) => {
+    const plain = /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+    return `${printExpression(object)}${plain ? `.${name}` : `[${JSON.stringify(name)}]`}`;
+  },
+  index: ({ object, index }) => `${printExpression(object)}[${printExpression(index)}]`,
+  unary: (expression) => `(${expression.operator}${printExpression(expression.operand)})`,
+  binary: ({ operator, left, right }) => `(${printExpression(left)} ${operator} ${printExpression(right)})`,
+  and: ({ left, right }) => `(${printExpression(left)} AND ${printExpression(right)})`,
+  or: ({ left, right }) => `(${printExpression(left)} OR ${printExpression(right)})`,
+  coalesce: ({ left, right }) => `(${printExpression(left)} ?? ${printExpression(right)})`,
+  not: (expression) => `(NOT ${printExpression(expression.operand)})`,
+  between: (expression) =>
+    `(${printExpression(expression.operand)} BETWEEN ${printExpression(expression.low)} AND ${printExpression(expression.high)})`,
+  in: (expression) => `(${printExpression(expression.operand)} IN (${list(expression.items)}))`,
+  like: (expression) => {
+    const escape = expression.escape === undefined ? '' : ` ESCAPE ${printExpression(expression.escape)}`;
+    return `(${printExpression(expression.operand)} LIKE ${printExpression(expression.pattern)}${escape})`;
+  },
+  conditional: ({ test, yes, no }) =>
+    `(${printExpression(test)} ? ${printExpression(yes)} : ${printExpression(no)})`,
+  array: ({ items }) => `[${list(items)}]`,
+  object: ({ properties }) =>
+    `{${properties.map(([name, value]) => property(name, printExpression(value))).join(', ')}}`,
+  call: (expression) => `${expression.name}(${list(expression.arguments)})`,
+  aggregate: ({ name, argument }) => `${name}(${printExpression(argument)})`,
+  exists: ({ query }) => `EXISTS(${printQuery(query)})`,
+  'array-query': ({ query }) => `ARRAY(${printQuery(query)})`,
+  subquery: ({ query }) => `(${printQuery(query)})`,
+};
+
+/** Writes an expression as query text; parsing it again gives the same expression. */
+export function printExpression<K extends ExpressionKind>(expression: ExpressionOf<K>): string {
+  // The table pairs each kind with its printer; TypeScript follows that only through the type parameter.
+  const { kind }: { readonly kind: ExpressionKind } = expression;
+  return (printers[kind] as (expression: ExpressionOf<K>) => string)(expression);
+}
+
+/** Writes one property of an object expression. */
+export function property(name: string, value: string): string {
+  return `${JSON.stringify(name)}: ${value}`;
+}
+
+/** Writes FROM with its joins; empty when the query has none. */
+export function printFrom(from: readonly FromItem[]): string {
+  return from.map((item, at) => `\n${at === 0 ? 'FROM' : 'JOIN'} ${fromItem(item)}`).join('');
+}
+
+/** Writes a whole query. */
+export function printQuery(query: Query): string {
+  const distinct = query.distinct ? 'DISTINCT ' : '';
+  const top = query.top === undefined ? '' : `TOP ${printExpression(query.top)} `;
+  const where = query.where === undefined ? '' : `\nWHERE ${printExpression(query.where)}`;
+  const group = query.groupBy.length === 0 ? '' : `\nGROUP BY ${list(query.groupBy)}`;
+  return `SELECT ${distinct}${top}${select(query.select)}${printFrom(query.from)}${where}${group}${printOrder(query)}${printCut(query)}`;
+}
+
+/** Writes ORDER BY; empty when the query has none. */
+export function printOrder({ orderBy }: Pick<Query, 'orderBy'>): string {
+  if (orderBy.length === 0) return '';
+  const terms = orderBy.map(
+    (term) => `${printExpression(term.expression)} ${term.descending ? 'DESC' : 'ASC'}`,
+  );
+  return `\nORDER BY ${terms.join(', ')}`;
+}
+
+function printCut({ offset, limit }: Query): string {
+  if (limit === undefined) return '';
+  return `\nOFFSET ${offset === undefined ? '0' : printExpression(offset)} LIMIT ${printExpression(limit)}`;
+}
+
+function select(clause: Select): string {
+  if (clause.kind === 'star') return '*';
+  if (clause.kind === 'value') return `VALUE ${printExpression(clause.expression)}`;
+  return clause.items
+    .map(
+      ({ expression, alias }) => `${printExpression(expression)}${alias === undefined ? '' : ` AS ${alias}`}`,
+    )
+    .join(', ');
+}
+
+function fromItem({ alias, source, iterate }: FromItem): string {
+  const text = source.kind === 'query' ? `(${printQuery(source.query)})` : printExpression(source);
+  if (iterate) return `${alias ?? ''} IN ${text}`;
+  return alias === undefined || alias === text ? text : `${text} AS ${alias}`;
+}
+
+function list(items: readonly Expression[]): string {
+  return items.map((item) => printExpression(item)).join(', ');
+}
