@@ -22,22 +22,54 @@ const STAGES = [
 ];
 const TOTALS = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm;
 
-/** Runs one stage, passing on what it says, and gives its exit and its output. */
+const STAGE_MINUTES = 10;
+let current;
+
+/** Ends the stage that is running, with all that it started. */
+function endStage() {
+  if (current === undefined || current.exitCode !== null || current.signalCode !== null) return;
+  if (process.platform === 'win32') current.kill('SIGKILL');
+  else process.kill(-current.pid, 'SIGTERM');
+}
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    endStage();
+    process.exit(1);
+  });
+}
+
+/** Runs one stage, passing on what it says, and gives its exit and its output. A stage that hangs is ended. */
 function run(stage) {
   return new Promise((resolve) => {
-    const child = spawn('pnpm', ['run', '--silent', stage], {
+    current = spawn('pnpm', ['run', '--silent', stage], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: process.platform === 'win32',
+      detached: process.platform !== 'win32', // a group of its own, to be ended as a whole
     });
+    const { stdout, stderr } = current;
+    const limit = setTimeout(() => {
+      console.log(`${stage} is not done after ${STAGE_MINUTES} minutes`);
+      endStage();
+    }, STAGE_MINUTES * 60_000);
     let output = '';
-    child.stdout.on('data', (chunk) => {
+    stdout.on('data', (chunk) => {
       output += chunk;
       process.stdout.write(chunk);
     });
-    child.stderr.pipe(process.stderr, { end: false });
-    child.once('error', () => resolve({ ok: false, output }));
-    child.once('close', (code) => resolve({ ok: code === 0, output }));
+    stderr.pipe(process.stderr, { end: false });
+    const settle = (ok) => {
+      clearTimeout(limit);
+      stdout.destroy();
+      stderr.destroy();
+      resolve({ ok, output });
+    };
+    current.once('error', () => settle(false));
+    current.once('exit', (code) => {
+      current.once('close', () => settle(code === 0));
+      // something that outlived the stage may still hold its output open
+      setTimeout(() => settle(code === 0), 2000).unref();
+    });
   });
 }
 

@@ -21,7 +21,7 @@ export function postgresBinaries(user: RunAs): string | undefined {
   const { native, version } = installed;
   if (readable(native, user)) return join(native, 'bin');
   const shelf = ownDirectory(
-    join(sharedTemporary(user), `polyphase-postgres-${process.getuid?.() ?? 'local'}`),
+    join(sharedTemporary(user), `polyphase-binaries-${process.getuid?.() ?? 'local'}`),
   );
   return join(keepCopy(native, join(shelf, version)), 'bin');
 }

@@ -18,6 +18,7 @@ const PATIENCE = { timeout: 20_000, interval: 20 };
 
 let home: string;
 let started: Engine | undefined;
+const runs: Run[] = [];
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'polyphase-run-'));
@@ -30,6 +31,7 @@ beforeEach(() => {
 afterEach(async () => {
   await started?.stop();
   started = undefined;
+  for (const run of runs.splice(0)) if (run.exitCode === null) run.kill('SIGKILL');
   vi.unstubAllEnvs();
   rmSync(home, { recursive: true, force: true });
 });
@@ -39,10 +41,15 @@ type Run = ChildProcessByStdio<null, Readable, null>;
 async function startRun(...args: string[]): Promise<{ run: Run; url: string }> {
   const run = spawn(process.execPath, [FIXTURE, ...args], {
     env: { ...process.env, TMPDIR: home },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'ignore'],
   });
+  runs.push(run);
   const [url] = (await once(createInterface({ input: run.stdout }), 'line')) as [string];
   return { run, url };
+}
+
+function clusters(): string[] {
+  return readdirSync(home).filter((name) => name.startsWith('polyphase-postgres-'));
 }
 
 async function killed(run: Run): Promise<void> {
@@ -74,10 +81,10 @@ describeWith('postgres')('a PostgreSQL of our own', () => {
   test('is gone soon after its run was killed, with its files', async () => {
     const { run, url } = await startRun();
     expect(await listens(url)).toBe(true);
-    expect(readdirSync(home)).toHaveLength(1);
+    expect(clusters()).toHaveLength(1);
     await killed(run);
     await vi.waitUntil(async () => !(await listens(url)), PATIENCE);
-    await vi.waitUntil(() => readdirSync(home).length === 0, PATIENCE);
+    await vi.waitUntil(() => clusters().length === 0, PATIENCE);
   });
 
   test('crashes and comes back at the same URL with the same rows', async () => {
