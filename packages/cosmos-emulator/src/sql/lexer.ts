@@ -41,6 +41,11 @@ const keywords = new Set([
   'WHERE',
 ]);
 
+/** Tells whether a name can be written without quotes and brackets. */
+export function isPlainName(name: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !keywords.has(name.toUpperCase());
+}
+
 const blank = /(?:\s+|--[^\n]*|\/\*[\s\S]*?\*\/)+/y;
 const patterns: ReadonlyArray<readonly [Exclude<Token['type'], 'keyword' | 'end'>, RegExp]> = [
   ['number', /(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)/y],

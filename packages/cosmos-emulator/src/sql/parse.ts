@@ -251,9 +251,8 @@ class Parser {
     let object = start;
     for (;;) {
       if (this.#eat('.')) {
-        const token = this.#take();
-        if (token.type !== 'name' && token.type !== 'keyword') this.#fail(token);
-        object = { kind: 'member', object, name: token.raw };
+        // A property whose name is a keyword needs brackets: c["order"].
+        object = { kind: 'member', object, name: this.#name() };
       } else if (this.#eat('[')) {
         const index = this.expression();
         this.#need(']');

@@ -1,4 +1,5 @@
 import type { Expression, ExpressionKind, ExpressionOf, FromItem, Query, Select } from './ast.ts';
+import { isPlainName } from './lexer.ts';
 
 type Printers = { readonly [K in ExpressionKind]: (expression: ExpressionOf<K>) => string };
 
@@ -7,7 +8,7 @@ const printers: Printers = {
   parameter: ({ name }) => name,
   variable: ({ name }) => name,
   member: ({ object, name }) => {
-    const plain = /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+    const plain = isPlainName(name);
     return `${printExpression(object)}${plain ? `.${name}` : `[${JSON.stringify(name)}]`}`;
   },
   index: ({ object, index }) => `${printExpression(object)}[${printExpression(index)}]`,

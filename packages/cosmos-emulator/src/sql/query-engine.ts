@@ -107,7 +107,7 @@ function streamPage(request: PageRequest): Page {
   let skip = position.skip;
   for (const item of container.items(request.scope, position.start)) {
     examined++;
-    const results = query.compiled.executeOver([item.document], run);
+    const results = query.compiled.resultsOf(item.document, run);
     const fresh = item.sequence === position.start ? skip : 0;
     for (let at = fresh; at < results.length; at++) {
       if (texts.length === maximum) {

@@ -11,6 +11,8 @@ export interface CompiledQuery {
   execute(outer: Row, run: Run): Json[];
   /** Runs it over documents; the result is whole, ordered and cut. */
   executeOver(documents: Iterable<Json>, run: Run): Json[];
+  /** Runs a streaming query over one document. */
+  resultsOf(document: Json, run: Run): Json[];
   /** Whether each document gives its results by itself, so that a page can stop in the middle. */
   readonly streaming: boolean;
 }
@@ -52,6 +54,14 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
   return {
     execute: (row, run) => finish(plan, collect(plan, [row], run), run),
     executeOver: (documents, run) => finish(plan, collect(plan, rowsOf(documents), run), run),
+    resultsOf: (document, run) => {
+      const results: Json[] = [];
+      plan.expand([document], run, (row) => {
+        const value = plan.project(row, run);
+        if (value !== undefined) results.push(value);
+      });
+      return results;
+    },
     streaming: !grouped && !cut && !plan.distinct && plan.order.length === 0,
   };
 }

@@ -183,11 +183,14 @@ export class Container {
     }
   }
 
-  #filter({ key, physical, range }: ItemScope): (item: StoredItem) => boolean {
-    const prefix = key === undefined ? '' : keyText(key);
+  #filter(scope: ItemScope): (item: StoredItem) => boolean {
+    const { key, physical, range, ids } = scope;
+    // A lookup by the whole key finds nothing else.
+    const prefix =
+      key === undefined || (ids === undefined && this.#wholeKey(key) !== undefined) ? '' : keyText(key);
     const part = range === undefined || isFullRange(range) ? undefined : range;
     return (item) =>
-      item.partition.keyText.startsWith(prefix) &&
+      (prefix === '' || item.partition.keyText.startsWith(prefix)) &&
       (physical === undefined || item.partition.physical === physical) &&
       (part === undefined || inRange(part, item.partition.effectiveKey()));
   }

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import type { Json } from '../json.ts';
+import { applyPatch, parsePatch } from './patch.ts';
+
+const patched = (document: Record<string, Json>, ...operations: Json[]) =>
+  applyPatch(document, operations, ['/pk/sub']);
+
+describe('applyPatch', () => {
+  it('moves a value, also into an array', () => {
+    const moved = patched({ a: { b: 1 }, list: [2] }, { op: 'move', from: '/a/b', path: '/list/0' });
+    expect(moved).toEqual({ a: {}, list: [1, 2] });
+    expect(() => patched({ a: { b: 1 } }, { op: 'move', from: '/a', path: '/a/b' })).toThrow('own child');
+    expect(() => patched({}, { op: 'move', from: '/x', path: '/y' })).toThrow('existing path');
+  });
+
+  it('leaves the document itself alone', () => {
+    const document = { id: '1', a: { b: [1] } };
+    patched(document, { op: 'add', path: '/a/b/-', value: 2 });
+    expect(document).toEqual({ id: '1', a: { b: [1] } });
+  });
+
+  it('reads escaped names, and treats __proto__ as a name', () => {
+    expect(patched({}, { op: 'set', path: '/a~1b~0c', value: 1 })).toEqual({ 'a/b~c': 1 });
+    const result = patched({}, { op: 'set', path: '/__proto__', value: { polluted: true } });
+    expect(Object.getPrototypeOf(result)).toBe(Object.prototype);
+    expect(JSON.stringify(result)).toBe('{"__proto__":{"polluted":true}}');
+    expect(() => patched({}, { op: 'set', path: '/__proto__/polluted', value: true })).toThrow('not there');
+  });
+
+  it.each<[string, Json]>([
+    ['an index past the end', { op: 'add', path: '/list/9', value: 1 }],
+    ['a missing value', { op: 'set', path: '/x' }],
+    ['a step through a scalar', { op: 'set', path: '/n/x', value: 1 }],
+    ['an increment of a text', { op: 'incr', path: '/text', value: 1 }],
+    ['an unknown operation', { op: 'copy', path: '/x', value: 1 }],
+    ['the partition key', { op: 'set', path: '/pk/sub', value: 1 }],
+    ['what holds the partition key', { op: 'remove', path: '/pk' }],
+    ['a move of the id', { op: 'move', from: '/id', path: '/x' }],
+    ['no path', { op: 'set', value: 1 }],
+  ])('refuses %s', (_name, operation) => {
+    const document = { id: '1', list: [1], n: 1, text: 'a', pk: { sub: 'k' } };
+    expect(() => patched(document, operation)).toThrow(expect.objectContaining({ status: 400 }));
+  });
+});
+
+describe('parsePatch', () => {
+  it('takes a list, or a list with a condition', () => {
+    const operations = [{ op: 'set', path: '/a', value: 1 }];
+    expect(parsePatch(operations)).toEqual({ operations, condition: undefined });
+    expect(parsePatch({ operations, condition: 'FROM c' })).toEqual({ operations, condition: 'FROM c' });
+    expect(() => parsePatch([])).toThrow('at least one');
+    expect(() => parsePatch(undefined)).toThrow('at least one');
+  });
+});
