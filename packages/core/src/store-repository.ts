@@ -36,10 +36,17 @@ export class StoreRepository<E extends Entity<object>>
 {
   readonly #entity: E;
   readonly #store: RepositoryStore;
+  readonly #newOperationId: () => string;
 
-  constructor(options: { readonly entity: E; readonly store: RepositoryStore }) {
+  constructor(options: {
+    readonly entity: E;
+    readonly store: RepositoryStore;
+    /** Names writes that their caller did not name. @default random */
+    readonly newOperationId?: () => string;
+  }) {
     this.#entity = options.entity;
     this.#store = options.store;
+    this.#newOperationId = options.newOperationId ?? (() => crypto.randomUUID());
   }
 
   async get(
@@ -94,7 +101,12 @@ export class StoreRepository<E extends Entity<object>>
   async create(value: EntityValue<E> & object, options: WriteCallOptions = {}): Promise<Written> {
     checkValue(this.#entity, value, 'create');
     return this.#write(
-      { kind: 'create', key: keyOfValue(this.#entity, value), operationId: operationIdOf(options), value },
+      {
+        kind: 'create',
+        key: keyOfValue(this.#entity, value),
+        operationId: this.#operationId(options),
+        value,
+      },
       options,
     );
   }
@@ -124,7 +136,7 @@ export class StoreRepository<E extends Entity<object>>
     const intent: WriteIntent = {
       kind: 'patch',
       key: recordKey,
-      operationId: operationIdOf(options),
+      operationId: this.#operationId(options),
       patch: changes as JsonObject,
       ifVersion: options.ifVersion,
     };
@@ -135,7 +147,7 @@ export class StoreRepository<E extends Entity<object>>
     const intent: WriteIntent = {
       kind: 'delete',
       key: this.#key(key),
-      operationId: operationIdOf(options),
+      operationId: this.#operationId(options),
       ifVersion: options.ifVersion,
     };
     const result = await this.#store.write(intent, options);
@@ -153,7 +165,7 @@ export class StoreRepository<E extends Entity<object>>
       {
         kind,
         key: keyOfValue(this.#entity, value),
-        operationId: operationIdOf(options),
+        operationId: this.#operationId(options),
         value,
         ifVersion,
         dropUnknown,
@@ -164,6 +176,16 @@ export class StoreRepository<E extends Entity<object>>
 
   async #write(intent: WriteIntent, options: ReadOptions): Promise<Written> {
     return written(await this.#store.write(intent, options), intent);
+  }
+
+  #operationId(options: WriteCallOptions): string {
+    const id = options.operationId ?? this.#newOperationId();
+    if (typeof id !== 'string' || id === '' || id.length > MAX_OPERATION_ID || !/^[\x20-\x7e]+$/.test(id)) {
+      throw new InvalidOptionsError({
+        message: `operationId must be 1 to ${MAX_OPERATION_ID} printable ASCII characters`,
+      });
+    }
+    return id;
   }
 
   #key(key: EntityKey<E>): RecordKey {
@@ -224,14 +246,4 @@ function written(result: WriteResult, intent: WriteIntent): Written {
     version: encodeVersion(result.record.version, result.record.etag),
     operationId: intent.operationId,
   };
-}
-
-function operationIdOf(options: WriteCallOptions): string {
-  const id = options.operationId ?? crypto.randomUUID();
-  if (typeof id !== 'string' || id === '' || id.length > MAX_OPERATION_ID || !/^[\x20-\x7e]+$/.test(id)) {
-    throw new InvalidOptionsError({
-      message: `operationId must be 1 to ${MAX_OPERATION_ID} printable ASCII characters`,
-    });
-  }
-  return id;
 }

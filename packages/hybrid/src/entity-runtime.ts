@@ -1,0 +1,326 @@
+import {
+  type Clock,
+  ConnectionError,
+  type ControlRow,
+  type Entity,
+  FencedError,
+  type GateAnswer,
+  InvalidOptionsError,
+  isTransientError,
+  type Notices,
+  type Phase,
+  type ResolvedPolicy,
+  type Wish,
+  type WriteResult,
+} from '@polyphase/core';
+import { DataRouter } from './data-router.ts';
+import type { HybridNotices } from './hybrid-notices.ts';
+import { Controller } from './phases/controller.ts';
+import { Group, type RecordStores } from './phases/group.ts';
+import { Membership } from './phases/membership.ts';
+import { openByPermit, openByRow } from './phases/opening.ts';
+import { PHASES } from './phases/phase-table.ts';
+import type { ProtocolLimits } from './protocol-limits.ts';
+import { FeedRelay } from './relay/feed-relay.ts';
+import { ReverseRelay } from './relay/reverse-relay.ts';
+import { SecondWriter } from './second-writer.ts';
+
+/** What a runtime is made of. */
+export interface EntityRuntimeOptions {
+  readonly entity: Entity;
+  readonly stores: RecordStores;
+  readonly policy: ResolvedPolicy;
+  readonly clock: Clock;
+  readonly limits: ProtocolLimits;
+  /** Name of this process in leases. */
+  readonly holder: string;
+  readonly notices: Notices<HybridNotices>;
+}
+
+/**
+ * Everything that one entity needs in this process: the router that calls go through, and, where there is PostgreSQL, the loops
+ * that walk its phases and copy its changes.
+ *
+ * States: opening (the row, or the permit, is looked for); working by the permit alone, while the row cannot be seen; working by
+ * the row; closed.
+ */
+export class EntityRuntime {
+  readonly router: DataRouter;
+  readonly group: Group;
+  readonly #options: EntityRuntimeOptions;
+  readonly #membership: Membership | undefined;
+  readonly #controller: Controller | undefined;
+  readonly #relay: FeedRelay | undefined;
+  readonly #reverse: ReverseRelay | undefined;
+  readonly #stop = new AbortController();
+  #loops: Promise<void>[] = [];
+  #wish: Wish;
+  #joined = false;
+  readonly #second: SecondWriter;
+  readonly #pauses = new Set<AbortController>();
+
+  constructor(options: EntityRuntimeOptions) {
+    const { entity, stores, clock, limits, holder, notices } = options;
+    this.#options = options;
+    this.#wish = this.#reachable(options.policy.wish);
+    this.group = new Group({
+      entity,
+      stores,
+      clock,
+      limits,
+      holder,
+      onPhase: (from, row) =>
+        notices.tell('phase', { entity: entity.name, from, to: row.phase, term: row.term }),
+    });
+    this.#second = new SecondWriter({
+      group: this.group,
+      timeoutMs: limits.inlineTimeoutMs,
+      onSkipped: (error) => notices.tell('inlineSkipped', { entity: entity.name, error }),
+    });
+    this.router = new DataRouter({
+      group: this.group,
+      maxStalenessMs: options.policy.maxStalenessMs,
+      refresh: (signal) => this.refresh(signal),
+      copySecond: (results) => this.copySecond(results),
+    });
+    const { cosmos, postgres } = stores;
+    if (!postgres) return;
+    const membership = new Membership({
+      leases: postgres.leases,
+      group: entity.name,
+      holder,
+      durationMs: limits.memberLeaseMs,
+      clock,
+    });
+    this.#membership = membership;
+    if (cosmos) {
+      this.#relay = new FeedRelay({ group: this.group, feed: cosmos.changes(entity), membership });
+      this.#reverse = new ReverseRelay({ group: this.group, postgres, membership });
+    }
+    const onBlocked = (to: Phase, answers: readonly GateAnswer[]) =>
+      notices.tell('blocked', { entity: entity.name, to, answers });
+    this.#controller = new Controller({
+      group: this.group,
+      postgres,
+      cosmos,
+      relay: this.#relay,
+      reverse: this.#reverse,
+      onBlocked,
+    });
+  }
+
+  /** What keeps the entity from where config wants it. */
+  get blockedBy(): readonly GateAnswer[] {
+    if (!this.#options.stores.postgres || this.#joined) return this.#controller?.blockedBy ?? [];
+    return [
+      {
+        name: 'control row',
+        passed: false,
+        seen: 'PostgreSQL cannot be reached',
+        wanted: 'a connection: the phase is kept there',
+      },
+    ];
+  }
+
+  /** Where config wants the entity to be. */
+  get wish(): Wish {
+    return this.#wish;
+  }
+
+  /** Records that the feed relay has read, and whether it has seen the end of history. */
+  get copied(): { readonly read: number; readonly historyRead: boolean } {
+    return this.#relay?.progress ?? { read: 0, historyRead: false };
+  }
+
+  /**
+   * Learns where the entity is, and starts its loops. While PostgreSQL is away, an open permit is enough to begin.
+   *
+   * @throws `InvalidOptionsError` when config cannot be obeyed, or another process is at work on the control row
+   * @throws `ConnectionError` when neither row nor permit can be seen
+   */
+  async open(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#join(signal);
+    } catch (error) {
+      if (!isTransientError(error)) throw error;
+      this.#trouble('opening', error);
+      if (!(await openByPermit(this.group, signal))) {
+        throw new ConnectionError({
+          message:
+            'PostgreSQL cannot be reached and Cosmos DB grants no lease, so nobody here knows which store is the authority; try again when PostgreSQL is back',
+          entity: this.#options.entity.name,
+          cause: error,
+        });
+      }
+    }
+    if (!this.#options.stores.postgres) return;
+    this.#loops = [
+      this.#loop('controller', () => this.#walk()),
+      this.#loop('membership', () => this.#keep()),
+    ];
+    if (this.#relay)
+      this.#loops.push(
+        this.#loop('feed relay', () => this.#forward()),
+        this.#loop('reverse relay', () => this.#back()),
+      );
+  }
+
+  /** The second write of what was just written to Cosmos DB, in the phases that have one. */
+  async copySecond(results: readonly WriteResult[]): Promise<void> {
+    if (!this.group.rules.inline) return;
+    // A repeated operation tells the version it made the first time, which later writes may have passed: the feed copies those.
+    if (results.some((result) => result.repeated)) this.group.noteBehind();
+    const records = results.filter((result) => !result.repeated).map((result) => result.record);
+    if (records.length > 0) await this.#second.copy(records);
+  }
+
+  /** Looks at the control row again; where it cannot be seen, at the permit. */
+  async refresh(signal?: AbortSignal): Promise<void> {
+    const { postgres } = this.#options.stores;
+    try {
+      const row = await postgres?.control.read(this.#options.entity.name, { signal });
+      if (row) return this.group.observe(row);
+    } catch (error) {
+      if (!isTransientError(error)) throw error;
+      // What is known already holds until the row says otherwise; what is written is fenced in the stores.
+      if (this.group.view.kind !== 'unknown') return;
+    }
+    if (this.group.view.kind === 'unknown' && !(await openByPermit(this.group, signal))) {
+      throw new ConnectionError({
+        message: 'Nobody here knows yet which store is the authority; try again',
+        entity: this.#options.entity.name,
+      });
+    }
+  }
+
+  /**
+   * Takes another wish. It is noted in the control row at once, or as soon as that can be reached.
+   *
+   * @throws `InvalidOptionsError` when its revision is lower than the row's
+   */
+  async configure(policy: ResolvedPolicy, signal?: AbortSignal): Promise<void> {
+    const wish = this.#reachable(policy.wish);
+    try {
+      const row: ControlRow | undefined = await this.#options.stores.postgres?.control.submit(
+        this.#options.entity.name,
+        wish,
+        { signal },
+      );
+      if (row) this.group.observe(row);
+    } catch (error) {
+      if (!isTransientError(error)) throw error;
+      this.#trouble('configuring', error);
+    }
+    this.#wish = wish;
+    this.router.maxStalenessMs = policy.maxStalenessMs;
+    this.#wake();
+  }
+
+  /** Stops the loops, waits for calls that are under way, and gives leases up. */
+  async close(drainMs: number): Promise<void> {
+    this.#stop.abort(
+      new FencedError({ message: 'The hybrid was closed', entity: this.#options.entity.name }),
+    );
+    this.#wake();
+    await Promise.allSettled(this.#loops);
+    const { clock } = this.#options;
+    const timer = new AbortController();
+    await Promise.race([this.group.gate.whenIdle(timer.signal), clock.sleep(drainMs, timer.signal)]).catch(
+      () => undefined,
+    );
+    timer.abort();
+    await this.#membership?.leave().catch((error: unknown) => this.#trouble('closing', error));
+  }
+
+  // With no Cosmos DB there is nothing to follow, and so no reverse sync.
+  #reachable(wish: Wish): Wish {
+    return wish.phase === '6' && !this.#options.stores.cosmos ? { ...wish, phase: '7' } : wish;
+  }
+
+  async #join(signal?: AbortSignal): Promise<void> {
+    const { stores, entity } = this.#options;
+    if (!stores.postgres) {
+      await openByPermit(this.group, signal);
+      return;
+    }
+    await stores.postgres.prepare([entity], { signal });
+    await this.#membership?.join(signal);
+    await openByRow(this.group, stores.postgres, this.#wish, signal);
+    this.#joined = true;
+  }
+
+  async #walk(): Promise<number> {
+    const { signal } = this.#stop;
+    if (!this.#joined) await this.#join(signal);
+    const { pollMs } = this.#options.limits;
+    // A wish that could not be noted when config changed is noted now.
+    const { row } = this.group;
+    if (row && row.wish.revision < this.#wish.revision)
+      await this.#options.stores.postgres?.control.submit(row.group, this.#wish, { signal });
+    return (await this.#controller?.step(signal)) === true ? 0 : pollMs;
+  }
+
+  async #keep(): Promise<number> {
+    if (this.#joined) await this.#membership?.keep(this.#stop.signal);
+    return this.#options.limits.memberLeaseMs / 6;
+  }
+
+  async #forward(): Promise<number> {
+    const { entity, limits, notices } = this.#options;
+    if (!this.#joined || !this.#relay || !this.group.row || !PHASES[this.group.row.phase].feed)
+      return limits.pollMs;
+    const { applied, idle } = await this.#relay.round(this.#stop.signal);
+    if (applied > 0) notices.tell('copied', { entity: entity.name, direction: 'forward', records: applied });
+    return idle ? Math.min(limits.pollMs, 100) : 0;
+  }
+
+  async #back(): Promise<number> {
+    const { entity, limits, notices } = this.#options;
+    if (!this.#joined || !this.#reverse || !this.group.row || !PHASES[this.group.row.phase].reverse)
+      return limits.pollMs;
+    const { copied, idle } = await this.#reverse.round(this.#stop.signal);
+    if (copied > 0) notices.tell('copied', { entity: entity.name, direction: 'reverse', records: copied });
+    return idle ? Math.min(limits.pollMs, 100) : 0;
+  }
+
+  // A loop: one turn, then a pause of the length that the turn asks for. What can be tried again is, after a pause that grows;
+  // what says that another process has taken over ends this one's work for good.
+  async #loop(name: string, turn: () => Promise<number>): Promise<void> {
+    const { signal } = this.#stop;
+    const { limits } = this.#options;
+    let failures = 0;
+    while (!signal.aborted) {
+      let pauseMs: number;
+      try {
+        pauseMs = await turn();
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        failures += 1;
+        pauseMs = Math.min(limits.pollMs * 2 ** failures, 5_000);
+        if (FencedError.isInstance(error))
+          this.group.fence(`Another process has taken over this entity: ${error.message}`);
+        this.#trouble(name, error);
+        if (FencedError.isInstance(error) || InvalidOptionsError.isInstance(error)) return;
+      }
+      await this.#pause(pauseMs);
+    }
+  }
+
+  // One controller for each pause, which stopping and waking abort alike.
+  async #pause(ms: number): Promise<void> {
+    const pause = new AbortController();
+    this.#pauses.add(pause);
+    if (this.#stop.signal.aborted) pause.abort();
+    await this.#options.clock.sleep(ms, pause.signal).catch(() => undefined);
+    this.#pauses.delete(pause);
+  }
+
+  #wake(): void {
+    for (const pause of this.#pauses) pause.abort();
+  }
+
+  #trouble(where: string, error: unknown): void {
+    this.#options.notices.tell('trouble', { entity: this.#options.entity.name, where, error });
+  }
+}

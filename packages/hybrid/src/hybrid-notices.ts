@@ -1,0 +1,26 @@
+import type { GateAnswer, Phase } from '@polyphase/core';
+
+/** What a hybrid tells whoever listens. Names are stable; payloads may gain fields. */
+export interface HybridNotices {
+  /** The control row of an entity changed its phase. */
+  readonly phase: {
+    readonly entity: string;
+    readonly from: Phase;
+    readonly to: Phase;
+    readonly term: number;
+  };
+  /** A gate refused a step; it is tried again. */
+  readonly blocked: { readonly entity: string; readonly to: Phase; readonly answers: readonly GateAnswer[] };
+  /** A background loop failed and goes on after a pause. */
+  readonly trouble: { readonly entity: string; readonly where: string; readonly error: unknown };
+  /** A second write of the dual phases was skipped; the change feed will bring it. */
+  readonly inlineSkipped: { readonly entity: string; readonly error: unknown };
+  /** The cache could not be used; the authority answered. */
+  readonly cacheTrouble: { readonly entity: string; readonly error: unknown };
+  /** Changes were copied from store to store. */
+  readonly copied: {
+    readonly entity: string;
+    readonly direction: 'forward' | 'reverse';
+    readonly records: number;
+  };
+}

@@ -1,0 +1,66 @@
+import type {
+  CachedPolicy,
+  CacheStore,
+  Clock,
+  CosmosOnlyPolicy,
+  DocumentStore,
+  DualWritePolicy,
+  Entity,
+  PostgresPrimaryPolicy,
+  RelationalStore,
+} from '@polyphase/core';
+import type { ProtocolOptions } from './protocol-limits.ts';
+
+/** The stores that a hybrid works with. Whoever made their clients closes them. */
+export interface HybridStores {
+  /** Made by `cosmosStore`. */
+  readonly cosmos?: DocumentStore;
+  /** Made by `postgresStore`. */
+  readonly postgres?: RelationalStore;
+  /** Made by `redisStore`. */
+  readonly cache?: CacheStore;
+}
+
+type StorePolicyFor<Stores extends HybridStores> =
+  | (Stores extends { readonly cosmos: DocumentStore } ? CosmosOnlyPolicy : never)
+  | (Stores extends { readonly cosmos: DocumentStore; readonly postgres: RelationalStore }
+      ? DualWritePolicy
+      : never)
+  | (Stores extends { readonly postgres: RelationalStore } ? PostgresPrimaryPolicy : never);
+
+/** The policies that a set of stores can serve: one that needs a store which is not there is a compile error. */
+export type PolicyFor<Stores extends HybridStores> =
+  | StorePolicyFor<Stores>
+  | (Stores extends { readonly cache: CacheStore }
+      ? Omit<CachedPolicy, 'over'> & { readonly over: StorePolicyFor<Stores> }
+      : never);
+
+/** The config that fits a set of stores and entities: each entity has a policy, and no other may. */
+export interface ConfigFor<Stores extends HybridStores, Entities extends readonly Entity<object>[]> {
+  /** Rises with each change. A lower one is refused; an equal one must say the same. */
+  readonly revision: number;
+  /** One policy for each entity. */
+  readonly entities: { readonly [Name in Entities[number]['name']]: PolicyFor<Stores> };
+}
+
+/** A config of which nothing is known at compile time, such as one from a file: it is checked when it is used. */
+export interface LoadedConfig {
+  /** What was loaded. */
+  readonly loaded: unknown;
+}
+
+/** What {@link createHybrid} takes. */
+export interface HybridOptions<Stores extends HybridStores, Entities extends readonly Entity<object>[]> {
+  readonly stores: Stores;
+  readonly entities: Entities;
+  /** What is wanted of each entity; see `Hybrid.configure` for changing it. */
+  readonly config: ConfigFor<Stores, Entities> | LoadedConfig;
+  /** Times and bounds of the protocol. @default those of the options */
+  readonly protocol?: ProtocolOptions;
+  /** Where time comes from. @default the machine's clock */
+  readonly clock?: Clock;
+  /** Name of this process in leases, for people who read them. @default a random one */
+  readonly processName?: string;
+  /** Aborts the opening. */
+  readonly signal?: AbortSignal;
+}

@@ -1,0 +1,59 @@
+import { type Authority, authorityOf, type GateAnswer, type Phase, type Wish } from '@polyphase/core';
+import type { EntityRuntime } from './entity-runtime.ts';
+import { PHASE_NAMES, plannedPhases } from './phases/phase-table.ts';
+
+/** Where one entity is, where config wants it, and what is in the way. */
+export interface EntityStatus {
+  /** The phase that config wants. */
+  readonly wanted: Wish['phase'];
+  /** The phase of the control row; undefined while the row cannot be seen and the permit decides. */
+  readonly phase: Phase | undefined;
+  /** The phase in words. */
+  readonly description: string;
+  readonly authority: Authority;
+  /** Rises each time the authority moves. */
+  readonly term: number;
+  /** Milliseconds since PostgreSQL is known to have held every change of Cosmos DB; Infinity when that was never known. */
+  readonly lagMs: number;
+  /** Changes that were read from the feed since this process began, and whether the end of history was seen. */
+  readonly copied: { readonly read: number; readonly historyRead: boolean };
+  /** The longest time that a flip held calls in this process, in milliseconds. */
+  readonly longestHoldMs: number;
+  /** The gates that refuse the next step. */
+  readonly blockedBy: readonly GateAnswer[];
+}
+
+/** One step that a config change will take. */
+export interface PlannedStep {
+  readonly entity: string;
+  readonly to: Phase;
+  readonly description: string;
+}
+
+/** Where an entity is now. */
+export function statusOf(runtime: EntityRuntime): EntityStatus {
+  const { row, stalenessMs, gate } = runtime.group;
+  const phase = row?.phase;
+  return {
+    wanted: runtime.wish.phase,
+    phase,
+    description: phase === undefined ? 'working by the permit' : PHASE_NAMES[phase],
+    authority: authorityOf(phase ?? '0'),
+    term: row?.term ?? 1,
+    lagMs: stalenessMs,
+    copied: runtime.copied,
+    longestHoldMs: gate.longestHoldMs,
+    blockedBy: runtime.blockedBy,
+  };
+}
+
+/** The steps that lie between an entity and its wish. */
+export function planOf(entity: string, runtime: EntityRuntime): readonly PlannedStep[] {
+  const { row } = runtime.group;
+  if (!row) return [];
+  return plannedPhases(row.phase, runtime.wish.phase).map((to) => ({
+    entity,
+    to,
+    description: PHASE_NAMES[to],
+  }));
+}

@@ -1,0 +1,190 @@
+import {
+  type Entity,
+  type EntityKey,
+  type EntityValue,
+  InvalidOptionsError,
+  keyLabel,
+  type RecordHost,
+  type Repository,
+  type RepositoryStore,
+  SealedError,
+  StoreRepository,
+  type UnitOfWork,
+  type UnitRecords,
+  type UnitResult,
+  UnsupportedError,
+  type WriteLease,
+} from '@polyphase/core';
+import type { EntityRuntime } from './entity-runtime.ts';
+import type { Ticket } from './phases/call-gate.ts';
+
+/** What work inside {@link Hybrid.transaction} can do. */
+export interface HybridUnit {
+  /** The repository of an entity inside this unit: its reads see the unit's own writes. */
+  repository<E extends Entity<object>>(entity: E): Repository<EntityValue<E> & object, EntityKey<E>>;
+}
+
+/** Options of {@link Hybrid.transaction}. */
+export interface TransactionOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Names the unit, so that repeating it after a lost reply takes effect at most once. @default a new random id */
+  readonly operationId?: string | undefined;
+}
+
+interface Member {
+  readonly runtime: EntityRuntime;
+  readonly ticket: Ticket;
+  readonly lease: WriteLease | undefined;
+}
+
+/**
+ * One unit of work over the entities that join it. The first to join decides which store runs it; an entity whose authority is
+ * another store is refused when it joins. A unit is never repeated here: its work is the caller's code, and may do other things.
+ */
+export class HybridTransaction {
+  readonly #runtimeOf: (entity: Entity) => EntityRuntime;
+  readonly #options: TransactionOptions;
+  readonly #operationId: string;
+  readonly #members = new Map<string, Promise<Member>>();
+  #unit: Promise<UnitOfWork> | undefined;
+  #writes = 0;
+  #authority: string | undefined;
+  #running: Promise<UnitResult<void>> | undefined;
+  #finish: (error?: unknown) => void = () => undefined;
+
+  constructor(options: {
+    readonly runtimeOf: (entity: Entity) => EntityRuntime;
+    readonly options: TransactionOptions;
+  }) {
+    this.#runtimeOf = options.runtimeOf;
+    this.#options = options.options;
+    this.#operationId = options.options.operationId ?? crypto.randomUUID();
+  }
+
+  /** Runs the work and commits what it wrote, or nothing. */
+  async run<Result>(work: (unit: HybridUnit) => Promise<Result>): Promise<Result> {
+    try {
+      const newOperationId = () => this.#nextOperationId();
+      const result = await work({
+        repository: (entity) => new StoreRepository({ entity, store: this.#records(entity), newOperationId }),
+      });
+      this.#finish();
+      const done = await this.#running;
+      await this.#acknowledge(done);
+      return result;
+    } catch (error) {
+      this.#finish(error ?? new Error('The work of the unit failed'));
+      await this.#running?.catch(() => undefined);
+      throw error;
+    } finally {
+      for (const member of await Promise.allSettled(this.#members.values()))
+        if (member.status === 'fulfilled') member.value.ticket.leave();
+    }
+  }
+
+  // Work that is repeated writes in the same order, so its writes are named by their place in the unit.
+  #nextOperationId(): string {
+    this.#writes += 1;
+    return `${this.#operationId}:${this.#writes}`;
+  }
+
+  #records(entity: Entity): RepositoryStore {
+    const joined = async (): Promise<UnitRecords> => {
+      await this.#join(entity);
+      return (await this.#begin(entity)).records(entity);
+    };
+    return {
+      read: async (key, options) => (await joined()).read(key, options),
+      readMany: async (keys, options) => (await joined()).readMany(keys, options),
+      query: async (plan, options) => (await joined()).query(plan, options),
+      write: async (intent, options) => (await joined()).write(intent, options),
+    };
+  }
+
+  async #join(entity: Entity): Promise<Member> {
+    const known = this.#members.get(entity.name);
+    if (known) return known;
+    const member = this.#enter(this.#runtimeOf(entity));
+    this.#members.set(entity.name, member);
+    return member;
+  }
+
+  async #enter(runtime: EntityRuntime): Promise<Member> {
+    const { group } = runtime;
+    if (group.view.kind === 'unknown') await runtime.refresh(this.#options.signal);
+    const ticket = await group.gate.enter(this.#options.signal);
+    const { authority } = group.rules;
+    this.#authority ??= authority;
+    if (this.#authority !== authority) {
+      ticket.leave();
+      throw new UnsupportedError({
+        message: `A unit of work cannot span two authorities: ${group.entity.name} lives in ${authority}, what joined before it in ${this.#authority}`,
+      });
+    }
+    const lease = authority === 'cosmos' ? await group.lease() : undefined;
+    if (authority === 'cosmos' && !lease) {
+      ticket.leave();
+      throw new SealedError({
+        message: 'Cosmos DB grants no lease to write: the authority is moving, or has moved',
+        entity: group.entity.name,
+      });
+    }
+    return { runtime, ticket, lease };
+  }
+
+  // The store wants one function that does all the work; the caller's work runs outside of it and ends it.
+  #begin(first: Entity): Promise<UnitOfWork> {
+    this.#unit ??= new Promise<UnitOfWork>((resolve, reject) => {
+      const ended = new Promise<void>((done, failed) => {
+        this.#finish = (error) => (error === undefined ? done() : failed(error));
+      });
+      this.#running = this.#host(first).runUnit(
+        async (unit) => {
+          resolve(unit);
+          await ended;
+        },
+        {
+          signal: this.#options.signal,
+          operationId: this.#operationId,
+          fenceOf: (entity) => this.#fenceOf(entity),
+        },
+      );
+      this.#running.catch(reject);
+    });
+    return this.#unit;
+  }
+
+  #host(entity: Entity): RecordHost {
+    const { stores, rules } = this.#runtimeOf(entity).group;
+    const host = stores[rules.authority];
+    if (!host)
+      throw new InvalidOptionsError({
+        message: `${entity.name} lives in a store that this process was not given`,
+        entity: entity.name,
+      });
+    return host;
+  }
+
+  #fenceOf(entity: Entity): { readonly term: number; readonly fence?: string | undefined } {
+    const { group } = this.#runtimeOf(entity);
+    const term = group.row?.term ?? 1;
+    return group.rules.authority === 'postgres' ? { term, fence: entity.name } : { term };
+  }
+
+  async #acknowledge(done: UnitResult<void> | undefined): Promise<void> {
+    if (!done || done.written.length === 0) return;
+    for (const member of await Promise.all(this.#members.values())) {
+      const { runtime, lease } = member;
+      const own = done.written.filter((it) => it.entity.name === runtime.group.entity.name);
+      const [first] = own;
+      if (!lease || !first) continue;
+      await runtime.group.confirm(lease, {
+        operation: 'transaction',
+        entity: runtime.group.entity.name,
+        key: keyLabel(first.result.record.key),
+        operationId: this.#operationId,
+      });
+      await runtime.copySecond(own.map((it) => it.result));
+    }
+  }
+}

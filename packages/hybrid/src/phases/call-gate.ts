@@ -1,0 +1,129 @@
+import { type Clock, SealedError } from '@polyphase/core';
+
+/** Bounds on calls that wait while the authority moves. */
+export interface HoldLimits {
+  /** Longest wait of one call, in milliseconds. */
+  readonly holdMs: number;
+  /** Calls that may wait at a time. */
+  readonly holdCalls: number;
+}
+
+/** What a call holds while it is under way. */
+export interface Ticket {
+  /** The call is over, however it ended. */
+  leave(): void;
+}
+
+/**
+ * Lets calls through while it is open, holds them while it is closed, and tells when none is under way any more.
+ *
+ * States: open; closed with calls still under way; closed and idle. Calls that find it closed wait, bounded in time and number;
+ * past either bound they fail with `SealedError`, and nothing was written.
+ */
+export class CallGate {
+  readonly #clock: Clock;
+  readonly #limits: HoldLimits;
+  readonly #entity: string;
+  #closed = false;
+  #inFlight = 0;
+  #held = 0;
+  #heldSinceMs: number | undefined;
+  #longestHoldMs = 0;
+  readonly #opened = new Set<() => void>();
+  readonly #idle = new Set<() => void>();
+
+  constructor(options: { readonly clock: Clock; readonly limits: HoldLimits; readonly entity: string }) {
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#entity = options.entity;
+  }
+
+  /** The longest time that the gate was closed since it was made, in milliseconds. */
+  get longestHoldMs(): number {
+    return this.#longestHoldMs;
+  }
+
+  /** Waits until the gate is open, then counts the call in. */
+  async enter(signal?: AbortSignal): Promise<Ticket> {
+    signal?.throwIfAborted();
+    if (this.#closed) await this.#hold(signal);
+    this.#inFlight += 1;
+    let left = false;
+    return {
+      leave: () => {
+        if (left) return;
+        left = true;
+        this.#inFlight -= 1;
+        if (this.#inFlight === 0) this.#settle(this.#idle);
+      },
+    };
+  }
+
+  /** Holds every call from now on. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#heldSinceMs = this.#clock.monotonic();
+  }
+
+  /** Lets held calls and new ones through. */
+  open(): void {
+    if (!this.#closed) return;
+    this.#closed = false;
+    this.#longestHoldMs = Math.max(this.#longestHoldMs, this.#clock.monotonic() - (this.#heldSinceMs ?? 0));
+    this.#settle(this.#opened);
+  }
+
+  /** Resolves when no call is under way. */
+  async whenIdle(signal?: AbortSignal): Promise<void> {
+    while (this.#inFlight > 0) await this.#next(this.#idle, signal);
+  }
+
+  async #hold(signal: AbortSignal | undefined): Promise<void> {
+    const sealed = (why: string) =>
+      new SealedError({
+        message: `The authority is moving and ${why}; nothing was done, try again`,
+        entity: this.#entity,
+      });
+    if (this.#held >= this.#limits.holdCalls) throw sealed(`${this.#limits.holdCalls} calls wait already`);
+    this.#held += 1;
+    const timer = new AbortController();
+    const timedOut = this.#clock.sleep(this.#limits.holdMs, timer.signal).then(
+      () => true,
+      () => false,
+    );
+    try {
+      while (this.#closed) {
+        const opened = this.#next(this.#opened, signal).then(() => false);
+        if (await Promise.race([opened, timedOut])) throw sealed(`the call waited ${this.#limits.holdMs} ms`);
+      }
+    } finally {
+      timer.abort();
+      this.#held -= 1;
+    }
+  }
+
+  #settle(waiting: Set<() => void>): void {
+    const all = [...waiting];
+    waiting.clear();
+    for (const wake of all) wake();
+  }
+
+  #next(waiting: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => {
+        waiting.delete(wake);
+        reject(signal?.reason);
+      };
+      const wake = (): void => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      };
+      if (signal?.aborted === true) stop();
+      else {
+        signal?.addEventListener('abort', stop, { once: true });
+        waiting.add(wake);
+      }
+    });
+  }
+}

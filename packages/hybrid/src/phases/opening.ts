@@ -1,0 +1,82 @@
+import {
+  type ControlRow,
+  type Permit,
+  type RecordHost,
+  type RelationalStore,
+  type Wish,
+} from '@polyphase/core';
+import type { Group } from './group.ts';
+
+/** A permit that never granted a lease: nothing need be waited out. */
+const NEVER_OPENED: Permit = { epoch: 0, open: false, opening: 0, term: 1, leaseMs: 0, drainMs: 0 };
+
+/** The permit of a group that no control row knows: phase 0, term 1. */
+function firstPermit(leaseMs: number): Permit {
+  return { epoch: 0, open: true, opening: 0, term: 1, leaseMs, drainMs: leaseMs };
+}
+
+/**
+ * Learns where a group is when this process cannot, or need not, see a control row. With no PostgreSQL at all, neither row nor
+ * permit means phase 0: the permit is made. A process that merely cannot see the row never takes the permit's absence for that.
+ *
+ * @returns whether Cosmos DB may be used
+ */
+export async function openByPermit(group: Group, signal?: AbortSignal): Promise<boolean> {
+  const { cosmos, postgres } = group.stores;
+  if (!cosmos) return false;
+  const name = group.entity.name;
+  const permit = postgres
+    ? await cosmos.permits.read(name, { signal })
+    : await cosmos.permits.create(name, firstPermit(group.limits.leaseMs), { signal });
+  if (permit?.open === true) group.observePermit();
+  return permit?.open === true;
+}
+
+/**
+ * Reads the control row of a group, makes it where there is none, and notes the wish of this process's config in it.
+ *
+ * A new row starts at phase 0, beside the permit that is there; at 7 where there is no Cosmos DB; and, where both stores are
+ * empty and PostgreSQL is wished for, in the seal before 6, which the controller then walks like any other.
+ *
+ * @throws `InvalidOptionsError` when the wish's revision is lower than the row's
+ */
+export async function openByRow(
+  group: Group,
+  postgres: RelationalStore,
+  wish: Wish,
+  signal?: AbortSignal,
+): Promise<ControlRow> {
+  const name = group.entity.name;
+  const there = await postgres.control.read(name, { signal });
+  if (!there) {
+    const made = await postgres.control.create(await firstRow(group, postgres, wish, signal), { signal });
+    group.observe(made);
+  }
+  const row = await postgres.control.submit(name, wish, { signal });
+  group.observe(row);
+  return row;
+}
+
+async function firstRow(
+  group: Group,
+  postgres: RelationalStore,
+  wish: Wish,
+  signal: AbortSignal | undefined,
+): Promise<ControlRow> {
+  const { cosmos } = group.stores;
+  const name = group.entity.name;
+  if (!cosmos) return { group: name, epoch: 1, phase: '7', term: 1, wish };
+  const wantsPostgres = wish.phase === '6' || wish.phase === '7';
+  const empty =
+    wantsPostgres && (await isEmpty(cosmos, group, signal)) && (await isEmpty(postgres, group, signal));
+  // Where nothing was ever granted there is nothing to wait for; a permit that is there already says how long its leases may run.
+  const permit = await cosmos.permits.create(name, empty ? NEVER_OPENED : firstPermit(group.limits.leaseMs), {
+    signal,
+  });
+  return { group: name, epoch: permit.epoch + 1, phase: empty ? '5' : '0', term: permit.term, wish };
+}
+
+async function isEmpty(host: RecordHost, group: Group, signal: AbortSignal | undefined): Promise<boolean> {
+  for await (const page of host.records(group.entity).scan({ signal })) if (page.length > 0) return false;
+  return true;
+}

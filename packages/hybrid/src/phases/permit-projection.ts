@@ -1,0 +1,38 @@
+import type { ControlRow, Permit, PermitStore } from '@polyphase/core';
+import { authorityOf } from '@polyphase/core';
+import type { ProtocolLimits } from '../protocol-limits.ts';
+
+/** The permit that a control row wants, seen beside the one that is there. */
+export function permitFor(row: ControlRow, there: Permit | undefined, limits: ProtocolLimits): Permit {
+  const open = authorityOf(row.phase) === 'cosmos' && row.phase !== '5';
+  const long = open && row.phase !== '4';
+  const leaseMs = long ? limits.leaseMs : limits.armedLeaseMs;
+  return {
+    epoch: row.epoch,
+    open,
+    opening: open && there?.open !== true ? row.epoch : (there?.opening ?? 0),
+    term: row.term,
+    leaseMs,
+    // Longer leases that were granted before may still run; only waiting them out shortens this.
+    drainMs: long ? limits.leaseMs : (there?.drainMs ?? 0),
+  };
+}
+
+/**
+ * Brings the permit to the row: row first, permit second, always. It is never left out because the permit "looks right"; whoever
+ * sees a row of phase 5 or below with a lower permit epoch finishes what another began.
+ *
+ * From 6 on the permit stays as the seal left it: closed.
+ *
+ * @returns the permit as it is afterwards
+ */
+export async function bringPermitTo(
+  row: ControlRow,
+  permits: PermitStore,
+  limits: ProtocolLimits,
+  signal?: AbortSignal,
+): Promise<Permit> {
+  const there = await permits.read(row.group, { signal });
+  if (there && (there.epoch >= row.epoch || authorityOf(row.phase) === 'postgres')) return there;
+  return permits.project(row.group, permitFor(row, there, limits), { signal });
+}

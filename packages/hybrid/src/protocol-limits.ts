@@ -1,0 +1,88 @@
+import { type Duration, InvalidOptionsError, parseDuration } from '@polyphase/core';
+
+/** Times and bounds of the protocol. Tests and demos shrink them; none of them can be switched off. */
+export interface ProtocolOptions {
+  /** Length of a lease to write to Cosmos DB. Arming waits a little longer than one. @default "30s" */
+  readonly lease?: Duration;
+  /** Length of such a lease once armed. A flip holds calls a little longer than one. @default "5s" */
+  readonly armedLease?: Duration;
+  /** Longest time that a flip may hold calls before it gives up and leaves everything as it was. @default "15s" */
+  readonly sealTimeout?: Duration;
+  /** Longest time that one call waits while the authority moves. @default "20s" */
+  readonly hold?: Duration;
+  /** Calls that may wait at a time. @default 10000 */
+  readonly holdCalls?: number;
+  /** How long the second write of the dual phases is awaited. @default "50ms" */
+  readonly inlineTimeout?: Duration;
+  /** Pause between looks at the control row, the feed and the dirty keys when nothing is going on. @default "500ms" */
+  readonly poll?: Duration;
+  /** Length of the lease that makes this process the only one at work on a control row. @default "10s" */
+  readonly memberLease?: Duration;
+  /** How old a clean reconciliation may be when a flip begins. @default "10m" */
+  readonly reconcileAge?: Duration;
+  /** How long PostgreSQL must have been the authority before Cosmos DB is let go (6 → 7). @default "24h" */
+  readonly soak?: Duration;
+}
+
+/** {@link ProtocolOptions} in milliseconds, with every default filled in. */
+export interface ProtocolLimits {
+  readonly leaseMs: number;
+  readonly armedLeaseMs: number;
+  readonly sealTimeoutMs: number;
+  readonly holdMs: number;
+  readonly holdCalls: number;
+  readonly inlineTimeoutMs: number;
+  readonly pollMs: number;
+  readonly memberLeaseMs: number;
+  readonly reconcileAgeMs: number;
+  readonly soakMs: number;
+}
+
+/** Waits for leases are a tenth longer than the leases, for clocks that run at slightly different speeds. */
+export const DRIFT = 1.1;
+
+/**
+ * Checks the times of the protocol.
+ *
+ * @throws {@link InvalidOptionsError} with every problem
+ */
+export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
+  const problems: string[] = [];
+  const ms = (name: keyof ProtocolOptions, given: Duration | undefined, standard: number): number => {
+    const parsed = given === undefined ? standard : parseDuration(given);
+    if (parsed === undefined)
+      problems.push(
+        `protocol.${name} must be milliseconds, or text such as "250ms" or "5m"; it must not be negative`,
+      );
+    return parsed ?? standard;
+  };
+  const limits: ProtocolLimits = {
+    leaseMs: ms('lease', options.lease, 30_000),
+    armedLeaseMs: ms('armedLease', options.armedLease, 5_000),
+    sealTimeoutMs: ms('sealTimeout', options.sealTimeout, 15_000),
+    holdMs: ms('hold', options.hold, 20_000),
+    holdCalls: options.holdCalls ?? 10_000,
+    inlineTimeoutMs: ms('inlineTimeout', options.inlineTimeout, 50),
+    pollMs: ms('poll', options.poll, 500),
+    memberLeaseMs: ms('memberLease', options.memberLease, 10_000),
+    reconcileAgeMs: ms('reconcileAge', options.reconcileAge, 600_000),
+    soakMs: ms('soak', options.soak, 86_400_000),
+  };
+  if (!Number.isInteger(limits.holdCalls) || limits.holdCalls < 0)
+    problems.push('protocol.holdCalls must be a whole number, 0 or more');
+  if (limits.armedLeaseMs < 200)
+    problems.push(
+      'protocol.armedLease must be at least 200 ms: a lease must outlive the writes made under it',
+    );
+  if (limits.leaseMs < limits.armedLeaseMs)
+    problems.push('protocol.lease must not be shorter than protocol.armedLease');
+  if (limits.sealTimeoutMs < limits.armedLeaseMs * DRIFT * 1.5)
+    problems.push(
+      'protocol.sealTimeout must leave room for the leases to run out: one and a half times protocol.armedLease and a tenth',
+    );
+  if (limits.pollMs < 1) problems.push('protocol.poll must be at least 1 ms');
+  if (limits.memberLeaseMs < 1_000) problems.push('protocol.memberLease must be at least 1 s');
+  if (problems.length > 0)
+    throw new InvalidOptionsError({ message: 'The protocol options are not usable', problems });
+  return limits;
+}

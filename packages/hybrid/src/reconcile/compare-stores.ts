@@ -1,0 +1,181 @@
+import {
+  BUCKETS,
+  compareVersions,
+  keyText,
+  type RecordKey,
+  type RecordStore,
+  type RecordSummary,
+  type ScanOptions,
+  type StoredRecord,
+} from '@polyphase/core';
+import type { Group } from '../phases/group.ts';
+
+/** Records in one slice of a comparison, about: what bounds its memory. */
+const SLICE = 100_000;
+const CHUNK = 200;
+
+/** A record that the two stores do not agree on, as classified by version. */
+export interface Difference {
+  readonly key: RecordKey;
+  /** `lag`: older in the copy, or not there yet. `corrupt`: one version, two bodies. `foreign`: newer in the copy than in the authority. */
+  readonly kind: 'lag' | 'corrupt' | 'foreign';
+}
+
+/** What a comparison found. */
+export interface Comparison {
+  /** Records that were looked at, tombstones included. */
+  readonly compared: number;
+  readonly differences: readonly Difference[];
+  /** When it began, on the monotonic clock. */
+  readonly startedAt: number;
+}
+
+/** What a comparison covers, and how patient it is. */
+export interface CompareOptions {
+  readonly signal: AbortSignal;
+  /** How long a record that lags is looked at again before it counts as a difference, in milliseconds. */
+  readonly patienceMs: number;
+}
+
+interface Sides {
+  readonly authority: RecordStore;
+  readonly copy: RecordStore;
+}
+
+/**
+ * Compares every record of both stores by version and digest. Nothing is concluded from one pair of reads: what differs is read
+ * again as authority, copy, authority, and what lags is given time.
+ */
+export async function compareStores(group: Group, options: CompareOptions): Promise<Comparison> {
+  const startedAt = group.clock.monotonic();
+  const sides = sidesOf(group);
+  const slices = Math.max(1, Math.ceil((await sides.copy.count({ signal: options.signal })) / SLICE));
+  const differences: Difference[] = [];
+  let compared = 0;
+  for (let slice = 0; slice < slices; slice += 1) {
+    const buckets = {
+      from: Math.floor((slice * BUCKETS) / slices),
+      to: Math.floor(((slice + 1) * BUCKETS) / slices),
+    };
+    const scan: ScanOptions = slices === 1 ? { signal: options.signal } : { signal: options.signal, buckets };
+    const { suspects, seen } = await scanBoth(sides, scan);
+    compared += seen;
+    differences.push(...(await lookAgain(group, sides, suspects, options)));
+  }
+  return { compared, differences, startedAt };
+}
+
+/** Compares the records that were written to Cosmos DB since a date of its own clock, one by one. */
+export async function compareRecent(
+  group: Group,
+  sinceMs: number,
+  options: CompareOptions,
+): Promise<Comparison> {
+  const startedAt = group.clock.monotonic();
+  const keys: RecordKey[] = [];
+  for await (const page of group.records('cosmos').scan({ changedSinceMs: sinceMs, signal: options.signal }))
+    keys.push(...page.map((summary) => summary.key));
+  return { ...(await compareKeys(group, keys, options)), startedAt };
+}
+
+/** Compares the records under these keys, one by one. */
+export async function compareKeys(
+  group: Group,
+  keys: readonly RecordKey[],
+  options: CompareOptions,
+): Promise<Comparison> {
+  const startedAt = group.clock.monotonic();
+  return {
+    compared: keys.length,
+    differences: await lookAgain(group, sidesOf(group), keys, options),
+    startedAt,
+  };
+}
+
+function sidesOf(group: Group): Sides {
+  const cosmos = group.records('cosmos');
+  const postgres = group.records('postgres');
+  return group.rules.authority === 'cosmos'
+    ? { authority: cosmos, copy: postgres }
+    : { authority: postgres, copy: cosmos };
+}
+
+async function scanBoth(
+  sides: Sides,
+  scan: ScanOptions,
+): Promise<{ readonly suspects: readonly RecordKey[]; readonly seen: number }> {
+  const copies = new Map<string, RecordSummary>();
+  for await (const page of sides.copy.scan(scan))
+    for (const summary of page) copies.set(keyText(summary.key), summary);
+  const suspects: RecordKey[] = [];
+  let seen = 0;
+  for await (const page of sides.authority.scan(scan)) {
+    for (const summary of page) {
+      seen += 1;
+      const text = keyText(summary.key);
+      const copy = copies.get(text);
+      copies.delete(text);
+      if (!copy || copy.digest !== summary.digest || compareVersions(copy.version, summary.version) !== 0)
+        suspects.push(summary.key);
+    }
+  }
+  for (const copy of copies.values()) suspects.push(copy.key);
+  return { suspects, seen };
+}
+
+async function lookAgain(
+  group: Group,
+  sides: Sides,
+  keys: readonly RecordKey[],
+  options: CompareOptions,
+): Promise<readonly Difference[]> {
+  const { clock, limits } = group;
+  const until = clock.monotonic() + options.patienceMs;
+  const differences: Difference[] = [];
+  let pending = keys;
+  for (;;) {
+    const lagging: Difference[] = [];
+    for (let at = 0; at < pending.length; at += CHUNK) {
+      for (const verdict of await judge(sides, pending.slice(at, at + CHUNK), options.signal))
+        (verdict.kind === 'lag' ? lagging : differences).push(verdict);
+    }
+    if (lagging.length === 0 || clock.monotonic() >= until) return [...differences, ...lagging];
+    await clock.sleep(Math.min(limits.pollMs, 50), options.signal);
+    pending = lagging.map((difference) => difference.key);
+  }
+}
+
+async function judge(
+  sides: Sides,
+  keys: readonly RecordKey[],
+  signal: AbortSignal,
+): Promise<readonly Difference[]> {
+  const before = await sides.authority.readMany(keys, { signal });
+  const copies = await sides.copy.readMany(keys, { signal });
+  const after = await sides.authority.readMany(keys, { signal });
+  return keys.flatMap((key, i) => {
+    const kind = sameCopy(before[i], after[i]) ? verdict(after[i], copies[i]) : 'lag';
+    return kind === undefined ? [] : [{ key, kind }];
+  });
+}
+
+function sameCopy(a: StoredRecord | undefined, b: StoredRecord | undefined): boolean {
+  return (
+    a?.digest === b?.digest &&
+    (a === undefined || b === undefined || compareVersions(a.version, b.version) === 0)
+  );
+}
+
+function verdict(
+  authority: StoredRecord | undefined,
+  copy: StoredRecord | undefined,
+): Difference['kind'] | undefined {
+  // A tombstone and nothing are the same to every reader: one of them may have been purged.
+  if (authority?.value === undefined && copy?.value === undefined) return undefined;
+  if (!authority) return 'foreign';
+  if (!copy) return 'lag';
+  const order = compareVersions(copy.version, authority.version);
+  if (order < 0 || authority.version.term === 0) return 'lag';
+  if (order > 0) return 'foreign';
+  return copy.digest === authority.digest ? undefined : 'corrupt';
+}

@@ -1,0 +1,296 @@
+import {
+  type Change,
+  type ChangeFeed,
+  type CheckpointAdvance,
+  type CopyOptions,
+  type CopyOutcome,
+  compareCopies,
+  compareVersions,
+  type FeedPage,
+  type FeedRange,
+  firstCounter,
+  type Journaled,
+  type JsonObject,
+  keyText,
+  type RecordCopy,
+  type StoredRecord,
+} from '@polyphase/core';
+import type { Group } from '../phases/group.ts';
+import type { Membership } from '../phases/membership.ts';
+
+const PAGE = 500;
+
+type RecordChange = Extract<Change, { kind: 'record' }>;
+
+/** What one round over all ranges did. */
+export interface RelayRound {
+  /** Records that were written to PostgreSQL. */
+  readonly applied: number;
+  /** Whether every range had nothing more to give. */
+  readonly idle: boolean;
+}
+
+/** Where the relay is. */
+export interface RelayProgress {
+  /** Records read since the relay was made. */
+  readonly read: number;
+  /** Whether PostgreSQL has held everything that Cosmos DB had at some moment since: the backfill is done. */
+  readonly historyRead: boolean;
+}
+
+/**
+ * Copies committed changes from Cosmos DB's change feed to PostgreSQL: from the beginning of history, so that it is backfill and
+ * capture in one order per key.
+ *
+ * While Cosmos DB is the authority, a page goes through four states: read; stamped (documents without a valid stamp get one in
+ * Cosmos DB first, under their ETag); applied together with the checkpoint, in one transaction, under this process's fencing
+ * token; or given up (the token was lost, so the transaction rolls back and another relay reads the page again).
+ * While PostgreSQL is the authority it only watches: what a straggler or a foreign writer left in Cosmos DB goes to the journal.
+ */
+export class FeedRelay {
+  readonly #group: Group;
+  readonly #feed: ChangeFeed;
+  readonly #membership: Membership;
+  readonly #positions = new Map<string, { position: string; revision: number }>();
+  #ranges: readonly FeedRange[] = [];
+  #read = 0;
+  #historyRead = false;
+  #serverNowMs: number | undefined;
+  #sent: { readonly startedAt: number; readonly markers: ReadonlyMap<string, string> } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: {
+    readonly group: Group;
+    readonly feed: ChangeFeed;
+    readonly membership: Membership;
+  }) {
+    this.#group = options.group;
+    this.#feed = options.feed;
+    this.#membership = options.membership;
+  }
+
+  /** Where the relay is. */
+  get progress(): RelayProgress {
+    return { read: this.#read, historyRead: this.#historyRead };
+  }
+
+  /** The date of Cosmos DB when it answered last, in milliseconds. */
+  get serverNowMs(): number | undefined {
+    return this.#serverNowMs;
+  }
+
+  /** Reads one page of each range and copies it. Everything that Cosmos DB had committed before an idle round is in PostgreSQL after it. */
+  round(signal: AbortSignal): Promise<RelayRound> {
+    // One round at a time: a flip drains while the loop goes on.
+    const turn = this.#turn.then(() => this.#round(signal));
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #round(signal: AbortSignal): Promise<RelayRound> {
+    const startedAt = this.#group.clock.monotonic();
+    if (this.#ranges.length === 0) await this.#start(signal);
+    let applied = 0;
+    let idle = true;
+    for (const range of this.#ranges) {
+      const page = await this.#feed.read(range, this.#positions.get(range.id)?.position, {
+        limit: PAGE,
+        signal,
+      });
+      applied += await this.#copy(range, page, signal);
+      this.#serverNowMs = page.serverNowMs;
+      idle &&= page.idle;
+    }
+    if (idle) this.#caughtUp(startedAt);
+    else await this.#pulse(signal);
+    return { applied, idle };
+  }
+
+  // A feed that never falls idle proves nothing by itself. So a marker is sent through it, one at a time: when it has come out,
+  // everything that was committed before it is in PostgreSQL.
+  async #pulse(signal: AbortSignal): Promise<void> {
+    if (!this.#sent) {
+      const startedAt = this.#group.clock.monotonic();
+      this.#sent = { startedAt, markers: await this.#mark(signal) };
+    } else if (!this.#isBehind(this.#sent.markers)) this.#caughtUp(this.#sent.startedAt);
+  }
+
+  #caughtUp(asOf: number): void {
+    this.#sent = undefined;
+    this.#historyRead = true;
+    this.#group.noteFresh(asOf);
+  }
+
+  async #mark(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const markers = new Map<string, string>();
+    for (const range of this.#ranges) markers.set(range.id, await this.#feed.mark(range, { signal }));
+    return markers;
+  }
+
+  #isBehind(markers: ReadonlyMap<string, string>): boolean {
+    return [...markers].some(
+      ([range, marker]) => !this.#feed.passed(this.#positions.get(range)?.position, marker),
+    );
+  }
+
+  /** Writes a marker into each range and resolves when PostgreSQL holds everything that was committed before them. */
+  async drain(signal: AbortSignal): Promise<void> {
+    if (this.#ranges.length === 0) await this.#start(signal);
+    const markers = await this.#mark(signal);
+    while (this.#isBehind(markers)) {
+      signal.throwIfAborted();
+      await this.round(signal);
+    }
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
+    this.#positions.clear();
+    const prefix = this.#checkpointName('');
+    const known = (await this.#group.stores.postgres?.checkpoints.list(prefix, { signal })) ?? new Map();
+    for (const [name, checkpoint] of known) this.#positions.set(name.slice(prefix.length), { ...checkpoint });
+    this.#ranges = await this.#feed.ranges({ signal });
+  }
+
+  #checkpointName(range: string): string {
+    return `feed:${this.#group.entity.name}:${range}`;
+  }
+
+  async #copy(range: FeedRange, page: FeedPage, signal: AbortSignal): Promise<number> {
+    const at = this.#positions.get(range.id);
+    if (page.changes.length === 0 && page.position === at?.position) return 0;
+    const records = page.changes
+      .filter((change): change is RecordChange => change.kind === 'record')
+      .map((change) => change.record);
+    const watching = this.#group.rules.authority === 'postgres';
+    const { copies, journal } = watching
+      ? await this.#watch(records, signal)
+      : await this.#stamp(records, page.serverNowMs, signal);
+    journal.push(...page.changes.flatMap((change) => this.#deadLetter(change)));
+
+    const checkpoint: CheckpointAdvance = {
+      name: this.#checkpointName(range.id),
+      expected: at?.revision ?? 0,
+      position: page.position,
+      lease: this.#membership.proof(),
+    };
+    const outcomes = await this.#apply(copies, { checkpoint, journal, signal });
+    this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });
+    this.#read += page.changes.length;
+    await this.#resolve(copies, signal);
+    return outcomes.filter((outcome) => outcome.kind === 'applied').length;
+  }
+
+  async #apply(copies: readonly RecordCopy[], options: CopyOptions): Promise<readonly CopyOutcome[]> {
+    try {
+      return await this.#group.records('postgres').apply(copies, options);
+    } catch (error) {
+      // Whether it was committed is not known here, so where to go on is read from the store.
+      this.#ranges = [];
+      throw error;
+    }
+  }
+
+  // Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (a dropped
+  // stamp, a body changed under it), gets a new stamp before anything else. If its ETag has moved on, it was only old: what moved
+  // it comes later in the feed.
+  async #stamp(
+    records: readonly StoredRecord[],
+    serverNowMs: number,
+    signal: AbortSignal,
+  ): Promise<{ copies: RecordCopy[]; journal: Journaled[] }> {
+    const rows = await this.#rows(records, signal);
+    const copies: RecordCopy[] = [];
+    const stamps: RecordCopy[] = [];
+    for (const [i, record] of records.entries()) {
+      const row = rows[i];
+      const verdict = compareCopies(record, row);
+      const tooLow = record.digest !== row?.digest && (verdict === 'older' || verdict === 'diverged');
+      if (record.version.term !== 0 && !tooLow) copies.push({ record });
+      else stamps.push({ record: this.#stamped(record, row, serverNowMs), ifEtag: record.etag });
+    }
+    if (stamps.length > 0) {
+      const outcomes = await this.#group.records('cosmos').apply(stamps, { signal });
+      for (const outcome of outcomes) if (outcome.kind === 'applied') copies.push({ record: outcome.record });
+    }
+    return { copies, journal: [] };
+  }
+
+  #stamped(record: StoredRecord, row: StoredRecord | undefined, serverNowMs: number): StoredRecord {
+    const counter = Math.max(
+      firstCounter(serverNowMs),
+      (row?.version.counter ?? 0) + 1,
+      record.version.counter + 1,
+    );
+    return { ...record, version: { term: this.#group.row?.term ?? 1, counter } };
+  }
+
+  // PostgreSQL is the authority: nothing is stamped any more. What carries a stamp goes through the conditional apply, which keeps
+  // stragglers; what carries none was written around the SDK, and both bodies are kept for a person to decide.
+  async #watch(
+    records: readonly StoredRecord[],
+    signal: AbortSignal,
+  ): Promise<{ copies: RecordCopy[]; journal: Journaled[] }> {
+    const foreign = records.filter((record) => record.version.term === 0);
+    const rows = await this.#rows(foreign, signal);
+    const journal = foreign.flatMap((record, i) =>
+      record.digest === rows[i]?.digest ? [] : [this.#conflict(record, rows[i])],
+    );
+    return {
+      copies: records
+        .filter((record) => compareVersions(record.version, { term: 0, counter: 0 }) > 0)
+        .map((record) => ({ record })),
+      journal,
+    };
+  }
+
+  async #rows(
+    records: readonly StoredRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    if (records.length === 0) return [];
+    return this.#group.records('postgres').readMany(
+      records.map((record) => record.key),
+      { signal },
+    );
+  }
+
+  #conflict(theirs: StoredRecord, ours: StoredRecord | undefined): Journaled {
+    const text = (value: JsonObject | undefined) => (value === undefined ? undefined : JSON.stringify(value));
+    return {
+      kind: 'conflict',
+      entity: this.#group.entity.name,
+      key: keyText(theirs.key),
+      reason:
+        'The document was written around the SDK after PostgreSQL became the authority; decide which body holds',
+      issues: [],
+      bodies: { theirs: text(theirs.value), ours: text(ours?.value) },
+    };
+  }
+
+  #deadLetter(change: Change): Journaled[] {
+    if (change.kind === 'record') return [];
+    const { label, issues, body } = change;
+    return [
+      {
+        kind: 'dead-letter',
+        entity: this.#group.entity.name,
+        key: label,
+        reason:
+          'The document cannot be stored as a record; mend it in Cosmos DB, or declare the entity loose',
+        issues,
+        bodies: { theirs: body, ours: undefined },
+      },
+    ];
+  }
+
+  async #resolve(copies: readonly RecordCopy[], signal: AbortSignal): Promise<void> {
+    const journal = this.#group.stores.postgres?.journal;
+    const { name } = this.#group.entity;
+    if (!journal || copies.length === 0 || (await journal.count(name, { signal })).deadLetters === 0) return;
+    await journal.resolve(
+      name,
+      copies.map((copy) => keyText(copy.record.key)),
+      { signal },
+    );
+  }
+}

@@ -1,0 +1,148 @@
+import {
+  type CopyOutcome,
+  type DirtyKey,
+  type Journaled,
+  keyText,
+  type RecordKey,
+  type RelationalStore,
+  type StoredRecord,
+} from '@polyphase/core';
+import type { Group } from '../phases/group.ts';
+import type { Membership } from '../phases/membership.ts';
+
+const BATCH = 200;
+const HOLD_MS = 30_000;
+const RECENT = 2_000;
+
+/** What one round of the reverse relay did. */
+export interface ReverseRound {
+  /** Records that reached Cosmos DB. */
+  readonly copied: number;
+  /** Whether there was nothing to copy. */
+  readonly idle: boolean;
+}
+
+/**
+ * Copies what changed in PostgreSQL back to Cosmos DB, while PostgreSQL is the authority: it claims dirty keys, reads the rows as
+ * they are now, and applies them under the ETag. An entry is removed only if the version that was copied is still the newest.
+ *
+ * Safe to repeat at any step: a batch that died half way is claimed again, and applies nothing twice.
+ */
+export class ReverseRelay {
+  readonly #group: Group;
+  readonly #postgres: RelationalStore;
+  readonly #membership: Membership;
+  readonly #recent = new Map<string, RecordKey>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: {
+    readonly group: Group;
+    readonly postgres: RelationalStore;
+    readonly membership: Membership;
+  }) {
+    this.#group = options.group;
+    this.#postgres = options.postgres;
+    this.#membership = options.membership;
+  }
+
+  /** The keys that were copied last, at most 2,000: what a flip back compares one by one. */
+  get recentKeys(): readonly RecordKey[] {
+    return [...this.#recent.values()];
+  }
+
+  /** Copies one batch; tells how many records were copied, and whether there was nothing to copy. */
+  round(signal: AbortSignal): Promise<ReverseRound> {
+    // One round at a time: a flip drains while the loop goes on.
+    const turn = this.#turn.then(() => this.#round(signal));
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Copies until no dirty key is left. */
+  async drain(signal: AbortSignal): Promise<void> {
+    const { entity, clock } = this.#group;
+    while ((await this.#postgres.dirtyKeys.lag(entity.name, { signal })).count > 0) {
+      signal.throwIfAborted();
+      // Keys that a dead process claimed come free when its hold ends.
+      if ((await this.round(signal)).idle) await clock.sleep(10, signal);
+    }
+  }
+
+  async #round(signal: AbortSignal): Promise<ReverseRound> {
+    this.#membership.proof();
+    const { entity } = this.#group;
+    const claimed = await this.#postgres.dirtyKeys.claim(entity.name, BATCH, HOLD_MS, { signal });
+    if (claimed.length === 0) return { copied: 0, idle: true };
+    const rows = await this.#group.records('postgres').readMany(
+      claimed.map((dirty) => dirty.key),
+      { signal },
+    );
+    const records = rows.filter((row) => row !== undefined);
+    const settled = await this.#copy(records, signal);
+    // A key whose row is gone (purged) has nothing left to copy.
+    const gone = claimed.filter((_, i) => rows[i] === undefined);
+    await this.#postgres.dirtyKeys.settle(entity.name, [...settled, ...gone], { signal });
+    return { copied: settled.length, idle: false };
+  }
+
+  async #copy(records: readonly StoredRecord[], signal: AbortSignal): Promise<readonly DirtyKey[]> {
+    const cosmos = this.#group.records('cosmos');
+    const outcomes = await cosmos.apply(
+      records.map((record) => ({ record, base: record.base })),
+      { signal },
+    );
+    const settled: DirtyKey[] = [];
+    for (const [i, record] of records.entries()) {
+      const outcome = outcomes[i];
+      if (!outcome || !(await this.#finish(record, outcome, signal))) continue;
+      settled.push({ key: record.key, version: record.version });
+      this.#note(record.key);
+    }
+    return settled;
+  }
+
+  #note(key: RecordKey): void {
+    const text = keyText(key);
+    this.#recent.delete(text);
+    this.#recent.set(text, key);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
+  }
+
+  // Whether nothing is left to do for this version of the record.
+  async #finish(record: StoredRecord, outcome: CopyOutcome, signal: AbortSignal): Promise<boolean> {
+    switch (outcome.kind) {
+      case 'applied':
+      case 'same':
+        return true;
+      case 'changed':
+        return false;
+      case 'straggler': {
+        // Both bodies are kept before one is overwritten; then the copy descends from what was seen.
+        await this.#keep(record, outcome.there, signal);
+        const there = outcome.there && { ...outcome.there.version, digest: outcome.there.digest };
+        const [again] = await this.#group.records('cosmos').apply([{ record, base: there }], { signal });
+        return again?.kind === 'applied' || again?.kind === 'same';
+      }
+      case 'older':
+      case 'diverged':
+        await this.#keep(record, outcome.there, signal);
+        return true;
+    }
+  }
+
+  async #keep(ours: StoredRecord, theirs: StoredRecord | undefined, signal: AbortSignal): Promise<void> {
+    const text = (record: StoredRecord | undefined) =>
+      record?.value === undefined ? undefined : JSON.stringify(record.value);
+    const entry: Journaled = {
+      kind: 'conflict',
+      entity: this.#group.entity.name,
+      key: keyText(ours.key),
+      reason:
+        'Cosmos DB holds a write that the record in PostgreSQL does not descend from; decide which body holds',
+      issues: [],
+      bodies: { theirs: text(theirs), ours: text(ours) },
+    };
+    await this.#postgres.journal.append([entry], { signal });
+  }
+}
