@@ -1,0 +1,16 @@
+import type { RecordHost } from '../store.ts';
+import { type ContractCase, suite } from './contract.ts';
+import { recordConcurrencyCases } from './record-concurrency-cases.ts';
+import { recordCopyCases } from './record-copy-cases.ts';
+import { recordHostileCases } from './record-hostile-cases.ts';
+import { recordScanCases } from './record-scan-cases.ts';
+import { recordWriteCases } from './record-write-cases.ts';
+
+/** The contract of `RecordStore`, queries apart. */
+export const recordCases: readonly ContractCase<Pick<RecordHost, 'records'>>[] = [
+  ...suite('write', recordWriteCases),
+  ...suite('hostile', recordHostileCases),
+  ...suite('concurrent', recordConcurrencyCases),
+  ...suite('apply', recordCopyCases),
+  ...suite('scan', recordScanCases),
+];
