@@ -101,6 +101,27 @@ describe.each([1, 4])('queries over %i physical partitions', (partitions) => {
     }
   });
 
+  it('resume under query control', async () => {
+    const container = await people(partitions);
+    for (const query of ['SELECT VALUE c.id FROM c ORDER BY c.id', 'SELECT VALUE c.id FROM c']) {
+      const found: string[] = [];
+      let continuationToken: string | undefined;
+      do {
+        const options = {
+          maxItemCount: 5,
+          enableQueryControl: true,
+          ...(continuationToken ? { continuationToken } : {}),
+        };
+        const page = await container.items.query<string>(query, options).fetchNext();
+        found.push(...(page.resources ?? []));
+        ({ continuationToken } = page);
+      } while (continuationToken);
+      expect(found.toSorted((left, right) => left.localeCompare(right))).toEqual(
+        Array.from({ length: 12 }, (_, at) => `p${String(at).padStart(2, '0')}`),
+      );
+    }
+  });
+
   it('work through a forced plan', async () => {
     const container = await people(partitions);
     const options = { forceQueryPlan: true };
@@ -129,6 +150,22 @@ describe('queries', () => {
       const rest = await container.items.query<string>(query, { continuationToken: token }).fetchAll();
       expect([...first.resources, ...rest.resources]).toHaveLength(12);
       expect(new Set([...first.resources, ...rest.resources]).size).toBe(12);
+    }
+  });
+
+  it('page in order past writes in between, up to their limit', async () => {
+    const container = await people(1);
+    const query = 'SELECT TOP 7 VALUE c.id FROM c ORDER BY c.id';
+    const first = await container.items.query<string>(query, { maxItemCount: 4 }).fetchNext();
+    expect(first.resources).toEqual(['p00', 'p01', 'p02', 'p03']);
+    await container.items.create({ id: 'p02x', pk: 'a' });
+    await container.item('p00', 'k0').delete();
+    const rest = await container.items
+      .query<string>(query, { continuationToken: first.continuationToken })
+      .fetchAll();
+    expect(rest.resources).toEqual(['p04', 'p05', 'p06']);
+    for (const continuationToken of ['nonsense', '{}', '{"start":-1,"skip":0}', '[]']) {
+      expect((await refusal(all(container, query, { continuationToken }))).code).toBe(400);
     }
   });
 

@@ -1,8 +1,9 @@
 import type { Value } from '../json.ts';
 import { isObject } from '../json.ts';
 import { badRequest, ServiceError } from '../service-error.ts';
+import { queryPage } from '../sql/paging.ts';
 import { planQuery } from '../sql/plan.ts';
-import { type PreparedQuery, prepareQuery, queryPage } from '../sql/query-engine.ts';
+import { type PreparedQuery, prepareQuery } from '../sql/query-engine.ts';
 import type { Container, ItemScope } from '../storage/container.ts';
 import { requestCharge } from '../storage/request-charge.ts';
 import { containerOf, readParameters, scopeOf, sessionToken } from './request-scope.ts';
@@ -87,7 +88,7 @@ function requireRoute(
       'Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.',
     );
   }
-  if (container.physicalPartitions.length === 1 || prepared.compiled.streaming) return;
+  if (container.physicalPartitions.length === 1 || prepared.compiled.paging === 'stream') return;
   throw new ServiceError({
     status: 400,
     code: 'BadRequest',

@@ -1,9 +1,10 @@
 import { canonical, type Json, type JsonObject, type Value } from '../json.ts';
 import { queryError } from '../service-error.ts';
 import type { Aggregation } from './aggregate.ts';
-import type { Expression, FromItem, Query, SelectItem } from './ast.ts';
+import type { Expression, Query, SelectItem } from './ast.ts';
 import { compareValues } from './compare.ts';
 import { compile, type Evaluator, type Row, type Run, type Scope, setProperty } from './evaluate.ts';
+import { compileFrom, type Expand, slotsOf } from './from.ts';
 
 /** A query that is ready to run. */
 export interface CompiledQuery {
@@ -13,13 +14,40 @@ export interface CompiledQuery {
   executeOver(documents: Iterable<Json>, run: Run): Json[];
   /** Runs a streaming query over one document. */
   resultsOf(document: Json, run: Run): Json[];
-  /** Whether each document gives its results by itself, so that a page can stop in the middle. */
-  readonly streaming: boolean;
+  /** Runs an ordered query over documents, without cutting: every result with its place in the order. */
+  sorted(documents: Iterable<OrderedSource>, run: Run): SortedResult[];
+  /** Compares places in the order of the results. */
+  comparePlaces(left: ResultPlace, right: ResultPlace): number;
+  /** How many results to leave out, and how many to give at most, by OFFSET, LIMIT and TOP. */
+  cut(run: Run): { readonly offset: number; readonly maximum: number };
+  /**
+   * How results come in pages: `stream`, each document by itself; `ordered`, after a place in the order; `whole`, all
+   * together.
+   */
+  readonly paging: 'stream' | 'ordered' | 'whole';
+}
+
+/** A document, and its place in the order of creation. */
+export interface OrderedSource {
+  readonly document: Json;
+  readonly sequence: number;
+}
+
+/** Where a result stands: by the terms of ORDER BY, then by creation, then inside its document. */
+export interface ResultPlace {
+  readonly keys: readonly Value[];
+  readonly sequence: number;
+  readonly ordinal: number;
+}
+
+/** A result with its place. */
+export interface SortedResult extends ResultPlace {
+  readonly value: Json;
 }
 
 /** How rows that fit become results. */
 interface Plan {
-  readonly expand: (row: Row, run: Run, emit: (row: Row) => void) => void;
+  readonly expand: Expand;
   readonly project: Evaluator;
   readonly order: ReadonlyArray<{ readonly value: Evaluator; readonly descending: boolean }>;
   readonly group: readonly Evaluator[];
@@ -51,6 +79,7 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
   };
   const grouped = plan.group.length > 0 || plan.aggregations.length > 0;
   const cut = plan.top !== undefined || plan.limit !== undefined;
+  const whole = grouped || plan.distinct || (cut && plan.order.length === 0);
   return {
     execute: (row, run) => finish(plan, collect(plan, [row], run), run),
     executeOver: (documents, run) => finish(plan, collect(plan, rowsOf(documents), run), run),
@@ -62,7 +91,10 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
       });
       return results;
     },
-    streaming: !grouped && !cut && !plan.distinct && plan.order.length === 0,
+    sorted: (documents, run) => sortedResults(plan, documents, run),
+    comparePlaces: (left, right) => comparePlaces(plan, left, right),
+    cut: (run) => cutOf(plan, run),
+    paging: whole ? 'whole' : plan.order.length > 0 ? 'ordered' : 'stream',
   };
 }
 
@@ -83,82 +115,6 @@ function checkMeaning(query: Query): void {
   if (query.groupBy.length > 0 && query.orderBy.length > 0) {
     throw queryError("'ORDER BY' is not supported in presence of GROUP BY.", 'SC2103');
   }
-}
-
-/** The first slot that is free; slots of the scope around come before it. */
-function slotsOf(query: Query, outer: Scope): Map<string, number> {
-  const slots = new Map(outer.slots);
-  let next = outer.slots.size === 0 ? 0 : Math.max(...outer.slots.values()) + 1;
-  for (const [at, item] of query.from.entries()) {
-    // The document that the outermost query starts from already has its slot.
-    if (at === 0 && isDocument(item, outer)) slots.set(item.alias ?? '', slots.get(rootName) ?? 0);
-    else if (item.alias === undefined) next++;
-    else slots.set(item.alias, next++);
-  }
-  return slots;
-}
-
-/** The name under which the outermost scope holds the document; no identifier can spell it. */
-export const rootName = '<document>';
-
-/** Only the first source of the outermost query may name the container by any name. */
-function isDocument(item: FromItem, outer: Scope): boolean {
-  return (
-    item.source.kind === 'variable' && !item.iterate && outer.slots.has(rootName) && outer.slots.size === 1
-  );
-}
-
-type Expand = Plan['expand'];
-
-function compileFrom(query: Query, outer: Scope): Expand {
-  const filter = query.where;
-  const slots = slotsOf(query, outer);
-  const accept =
-    filter === undefined ? undefined : compile(filter, { slots, aggregations: undefined, compileQuery });
-  let expand: Expand = (row, run, emit) => {
-    if (accept === undefined || accept(row, run) === true) emit(row);
-  };
-  for (let at = query.from.length - 1; at >= 0; at--) {
-    const item = query.from[at];
-    if (item === undefined || (at === 0 && isDocument(item, outer))) continue;
-    expand = joined(sourceOf(query, at, outer), expand);
-  }
-  return expand;
-}
-
-function joined(source: (row: Row, run: Run) => readonly Json[], next: Expand): Expand {
-  return (row, run, emit) => {
-    for (const value of source(row, run)) next([...row, value], run, emit);
-  };
-}
-
-/** Compiles one FROM or JOIN source against the sources before it. */
-function sourceOf(query: Query, at: number, outer: Scope): (row: Row, run: Run) => readonly Json[] {
-  const before: Query = { ...query, from: query.from.slice(0, at) };
-  const slots = slotsOf(before, outer);
-  const item = query.from[at];
-  if (item === undefined) throw new RangeError('A source that the query does not have.');
-  const { source, iterate } = item;
-  if (source.kind === 'query') {
-    const compiled = compileQuery(source.query, { slots, aggregations: undefined, compileQuery });
-    if (!iterate) return (row, run) => compiled.execute(row, run);
-    return (row, run) => compiled.execute(row, run).flatMap((value) => (Array.isArray(value) ? value : []));
-  }
-  if (at === 0 && outer.slots.has(rootName)) nameRoot(source, slots);
-  const evaluate = compile(source, { slots, aggregations: undefined, compileQuery });
-  return (row, run) => {
-    const value = evaluate(row, run);
-    if (iterate) return Array.isArray(value) ? value : [];
-    return value === undefined ? [] : [value];
-  };
-}
-
-/** Lets `FROM c.children` and `FROM x IN c.children` call the document what they like. */
-function nameRoot(source: Expression, slots: Map<string, number>): void {
-  let leftmost = source;
-  while (leftmost.kind === 'member' || leftmost.kind === 'index') leftmost = leftmost.object;
-  if (leftmost.kind === 'variable' && !slots.has(leftmost.name))
-    slots.set(leftmost.name, slots.get(rootName) ?? 0);
 }
 
 function bound(expression: Expression | undefined, clause: string): Evaluator | undefined {
@@ -219,11 +175,11 @@ function collectGroups(plan: Plan, rows: Iterable<Row>, run: Run): Candidate[] {
   const start = () => plan.aggregations.map((aggregation) => aggregation.start());
   const groups = new Map<string, { readonly row: Row; readonly accumulators: ReturnType<typeof start> }>();
   const emit = (row: Row): void => {
-    const key = plan.group.map((value) => canonical(value(row, run))).join();
+    const key = plan.group.length === 0 ? '' : plan.group.map((value) => canonical(value(row, run))).join();
     let group = groups.get(key);
     if (group === undefined) groups.set(key, (group = { row, accumulators: start() }));
-    for (const [at, aggregation] of plan.aggregations.entries()) {
-      const value = aggregation.argument(row, run);
+    for (let at = 0; at < plan.aggregations.length; at++) {
+      const value = plan.aggregations[at]?.argument(row, run);
       if (value !== undefined) group.accumulators[at]?.add(value);
     }
   };
@@ -241,11 +197,33 @@ function finish(plan: Plan, found: Candidate[], run: Run): Json[] {
   if (plan.order.length > 0) found.sort((left, right) => compareKeys(plan, left.keys, right.keys));
   let results = found.map(({ value }) => value).filter((value) => value !== undefined);
   if (plan.distinct) results = [...new Map(results.map((value) => [canonical(value), value])).values()];
-  if (plan.limit !== undefined) {
-    const offset = Number(plan.offset?.([], run) ?? 0);
-    results = results.slice(offset, offset + Number(plan.limit([], run)));
+  const { offset, maximum } = cutOf(plan, run);
+  return offset === 0 && maximum >= results.length ? results : results.slice(offset, offset + maximum);
+}
+
+function cutOf(plan: Plan, run: Run): { offset: number; maximum: number } {
+  const offset = Number(plan.offset?.([], run) ?? 0);
+  const limit = Number(plan.limit?.([], run) ?? Number.POSITIVE_INFINITY);
+  return { offset, maximum: Math.min(limit, Number(plan.top?.([], run) ?? Number.POSITIVE_INFINITY)) };
+}
+
+function sortedResults(plan: Plan, documents: Iterable<OrderedSource>, run: Run): SortedResult[] {
+  const found: SortedResult[] = [];
+  for (const { document, sequence } of documents) {
+    let ordinal = 0;
+    plan.expand([document], run, (row) => {
+      const value = plan.project(row, run);
+      const keys = plan.order.map((term) => term.value(row, run));
+      if (value !== undefined) found.push({ value, keys, sequence, ordinal: ordinal++ });
+    });
   }
-  return plan.top === undefined ? results : results.slice(0, Number(plan.top([], run)));
+  return found.toSorted((left, right) => comparePlaces(plan, left, right));
+}
+
+function comparePlaces(plan: Plan, left: ResultPlace, right: ResultPlace): number {
+  return (
+    compareKeys(plan, left.keys, right.keys) || left.sequence - right.sequence || left.ordinal - right.ordinal
+  );
 }
 
 function compareKeys(plan: Plan, left: readonly Value[], right: readonly Value[]): number {
