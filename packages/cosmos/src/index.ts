@@ -1,1 +1,3 @@
-export {};
+export { type CompositePath, compositeIndexesFor } from './composite-indexes.ts';
+export { type CosmosStore, type CosmosStoreOptions, cosmosStore } from './cosmos-store.ts';
+export { type RequestCharge } from './request-charge.ts';

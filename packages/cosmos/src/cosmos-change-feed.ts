@@ -1,0 +1,293 @@
+import { type ChangeFeedIteratorResponse, ChangeFeedStartFrom } from '@azure/cosmos';
+import {
+  type CallOptions,
+  type Change,
+  type ChangeFeed,
+  canonicalJson,
+  type Entity,
+  type FeedPage,
+  type FeedRange,
+  type FeedReadOptions,
+  InvalidOptionsError,
+  isJsonObject,
+  type JsonObject,
+  keyLabel,
+  type PartitionLevel,
+  StoreError,
+  valueAt,
+} from '@polyphase/core';
+import type { ContainerInfo, CosmosContainer } from './cosmos-container.ts';
+import {
+  documentIssues,
+  isReserved,
+  keyOfDocument,
+  STAMP_FIELD,
+  toRecord,
+  valueOf,
+} from './cosmos-document.ts';
+import {
+  boundsOf,
+  clipPosition,
+  type FeedPosition,
+  formatPosition,
+  parsePosition,
+  rangeId,
+  sessionSequence,
+  tokenSequence,
+} from './feed-position.ts';
+import { levelOf, levelsAt } from './partition-key.ts';
+import { reservedDocument, reservedId } from './reserved-document.ts';
+
+const DEFAULT_LIMIT = 500;
+const MARKER_TTL_S = 86_400;
+
+/** How long a reader is kept before the container's identity is looked at again, in milliseconds. */
+const READER_AGE_MS = 60_000;
+
+type Response = ChangeFeedIteratorResponse<readonly unknown[]>;
+
+interface Reader {
+  /** Where it stands, so that only whoever goes on from there gets it. */
+  position: string;
+  readonly limit: number;
+  readonly since: number;
+  readonly next: () => Promise<Response>;
+}
+
+/**
+ * The change feed of an entity's container, in latest-version mode, range by range.
+ *
+ * A position names the container it belongs to; another container of the same name is refused, since its history is another.
+ * Documents that were deleted without the SDK do not appear.
+ */
+export class CosmosChangeFeed implements ChangeFeed {
+  readonly #entity: Entity;
+  readonly #items: CosmosContainer;
+  // A reader asks the service for the container's identity when it is made, so one is kept for each range.
+  readonly #readers = new Map<string, Reader>();
+  readonly #seen = new Map<string, readonly PartitionLevel[]>();
+  readonly #markers = new Map<string, readonly PartitionLevel[]>();
+
+  constructor(options: { readonly entity: Entity; readonly items: CosmosContainer }) {
+    this.#entity = options.entity;
+    this.#items = options.items;
+  }
+
+  async ranges(options: CallOptions = {}): Promise<readonly FeedRange[]> {
+    const ranges = await this.#items.run('feed', undefined, options, () =>
+      this.#items.container.getFeedRanges(),
+    );
+    return ranges.map(({ minInclusive, maxExclusive }) => ({ id: rangeId(minInclusive, maxExclusive) }));
+  }
+
+  async read(
+    range: FeedRange,
+    position: string | undefined,
+    options: FeedReadOptions = {},
+  ): Promise<FeedPage> {
+    const limit = options.limit ?? DEFAULT_LIMIT;
+    const { response, info } = await this.#page(range, { position, limit }, options);
+    const documents = (response.result ?? []).filter(isJsonObject);
+    this.#checkIdentity(documents, info);
+    for (const document of documents) this.#see(range, document, info);
+    return {
+      changes: documents.filter((it) => !isReserved(it)).map((it) => toChange(this.#entity, it)),
+      position: response.continuationToken,
+      // 304: nothing was there. A page that held only the SDK's own documents is not idle: the next may hold more.
+      idle: response.statusCode === 304,
+      serverNowMs: this.#items.dateOf(response.headers, 'feed'),
+    };
+  }
+
+  async mark(range: FeedRange, options: CallOptions = {}): Promise<string> {
+    const info = await this.#items.info(options);
+    const { min, max } = boundsOf(range.id);
+    const marks: Mark[] = [];
+    // A range that was split has a sequence of its own in each half.
+    for (const part of await this.ranges(options)) {
+      const bounds = boundsOf(part.id);
+      if (bounds.min >= max || bounds.max <= min) continue;
+      const sequence = await this.#markPart(part, info, options);
+      if (sequence !== undefined) marks.push({ ...bounds, sequence });
+    }
+    return JSON.stringify({ rid: info.rid, marks });
+  }
+
+  passed(position: string | undefined, marker: string): boolean {
+    const { rid, marks } = parseMarker(marker);
+    if (marks.length === 0) return true;
+    return position !== undefined && isPast(parsePosition(position), rid, marks);
+  }
+
+  // Undefined: nothing was in this part, so there is nothing to be read before the marker.
+  async #markPart(part: FeedRange, info: ContainerInfo, options: CallOptions): Promise<number | undefined> {
+    const partition = await this.#partitionIn(part, info, options);
+    if (!partition) return undefined;
+    await this.#removeOldMarker(part, partition, options);
+    const id = reservedId('marker', part.id);
+    const document = reservedDocument(info, {
+      kind: 'marker',
+      id,
+      content: {},
+      partition,
+      ttl: MARKER_TTL_S,
+    });
+    const call = { operation: 'feed', id, label: id, partition, signal: options.signal };
+    let outcome = await this.#items.upsert(document, call);
+    // A marker has no meaning but its place: one more, further on, is as good.
+    for (let attempt = 1; outcome.kind !== 'written' && attempt < 3; attempt += 1)
+      outcome = await this.#items.upsert(document, call);
+    if (outcome.kind === 'lost') throw outcome.error;
+    this.#markers.set(part.id, partition);
+    const sequence = outcome.kind === 'written' ? sessionSequence(outcome.sessionToken) : undefined;
+    if (sequence !== undefined) return sequence;
+    throw new StoreError({
+      message: 'Cosmos DB answered the write of a marker without a session token that tells its place',
+      operation: 'feed',
+      entity: this.#entity.name,
+    });
+  }
+
+  async #page(
+    range: FeedRange,
+    from: { readonly position: string | undefined; readonly limit: number },
+    options: CallOptions,
+  ): Promise<{ readonly response: Response; readonly info: ContainerInfo }> {
+    const { position, limit } = from;
+    const info = await this.#items.info(options);
+    const kept = this.#readers.get(range.id);
+    this.#readers.delete(range.id);
+    const isFit =
+      kept !== undefined &&
+      kept.position === position &&
+      kept.limit === limit &&
+      performance.now() - kept.since < READER_AGE_MS;
+    const reader = isFit ? kept : await this.#open(range, from, options);
+    const response = await this.#items.run('feed', undefined, options, reader.next);
+    options.signal?.throwIfAborted();
+    this.#items.charge('feed', response.headers);
+    reader.position = response.continuationToken;
+    this.#readers.set(range.id, reader);
+    return { response, info };
+  }
+
+  async #open(
+    range: FeedRange,
+    from: { readonly position: string | undefined; readonly limit: number },
+    options: CallOptions,
+  ): Promise<Reader> {
+    this.#items.forget();
+    const { rid } = await this.#items.info(options);
+    const { position, limit } = from;
+    const before = position === undefined ? { rid, parts: [] } : parsePosition(position);
+    if (before.rid !== rid) throw this.#recreated();
+    const start = formatPosition({ rid, parts: clipPosition(before.parts, range.id) });
+    const iterator = this.#items.container.items.getChangeFeedIterator<readonly unknown[]>({
+      changeFeedStartFrom: ChangeFeedStartFrom.Continuation(start),
+      maxItemCount: limit,
+    });
+    return {
+      position: position ?? '',
+      limit,
+      since: performance.now(),
+      next: async () => iterator.readNext(),
+    };
+  }
+
+  // A document's _rid starts with its container's (60 of whose 64 bits stand in the first ten characters).
+  #checkIdentity(documents: readonly JsonObject[], info: ContainerInfo): void {
+    const [first] = documents;
+    const rid = first?.['_rid'];
+    if (typeof rid !== 'string' || rid.slice(0, 10) === info.rid.slice(0, 10)) return;
+    this.#items.forget();
+    this.#readers.clear();
+    throw this.#recreated();
+  }
+
+  #recreated(): StoreError {
+    return new StoreError({
+      message:
+        'The container was deleted and created again since this position was taken; remove the checkpoints of its feed and synchronise from the beginning',
+      operation: 'feed',
+      entity: this.#entity.name,
+    });
+  }
+
+  #see(range: FeedRange, document: JsonObject, info: ContainerInfo): void {
+    const isScalar = info.partitionPaths.every((path) => levelOf(valueAt(document, path)));
+    if (isScalar) this.#seen.set(range.id, levelsAt(document, info.partitionPaths));
+  }
+
+  async #partitionIn(
+    range: FeedRange,
+    info: ContainerInfo,
+    options: CallOptions,
+  ): Promise<readonly PartitionLevel[] | undefined> {
+    const seen = this.#seen.get(range.id);
+    if (seen) return seen;
+    // Reads from the beginning until something shows: an empty page proves that nothing was there when it was asked for.
+    let position: string | undefined;
+    for (;;) {
+      const { response } = await this.#page(range, { position, limit: 10 }, options);
+      for (const document of (response.result ?? []).filter(isJsonObject)) this.#see(range, document, info);
+      const found = this.#seen.get(range.id);
+      if (found || response.statusCode === 304) return found;
+      position = response.continuationToken;
+    }
+  }
+
+  // One marker stays in a range, so that they do not gather where documents have no lifetime.
+  async #removeOldMarker(
+    range: FeedRange,
+    partition: readonly PartitionLevel[],
+    { signal }: CallOptions,
+  ): Promise<void> {
+    const old = this.#markers.get(range.id);
+    if (!old || JSON.stringify(old) === JSON.stringify(partition)) return;
+    const id = reservedId('marker', range.id);
+    await this.#items.remove(undefined, { operation: 'feed', id, label: id, partition: old, signal });
+    this.#markers.delete(range.id);
+  }
+}
+
+/** A marker in one physical partition. */
+interface Mark {
+  readonly min: string;
+  readonly max: string;
+  readonly sequence: number;
+}
+
+function parseMarker(text: string): { readonly rid: string; readonly marks: readonly Mark[] } {
+  const data: unknown = JSON.parse(text);
+  if (!isJsonObject(data) || typeof data['rid'] !== 'string' || !Array.isArray(data['marks']))
+    throw new InvalidOptionsError({
+      message: 'The marker is not one of a Cosmos DB change feed',
+      operation: 'feed',
+    });
+  const marks = data['marks'].filter(isJsonObject).map((mark) => ({
+    min: String(mark['min']),
+    max: String(mark['max']),
+    sequence: Number(mark['sequence']),
+  }));
+  return { rid: data['rid'], marks };
+}
+
+// A reader has read all that was committed before a marker when, in each part of its range that the marker's partition overlaps, the
+// number in its token has reached the marker's. A position in another container has passed nothing. [service]
+function isPast({ rid, parts }: FeedPosition, markerRid: string, marks: readonly Mark[]): boolean {
+  if (rid !== markerRid) return false;
+  return marks.every((mark) =>
+    parts
+      .filter((part) => part.min < mark.max && part.max > mark.min)
+      .every((part) => tokenSequence(part.token) >= mark.sequence),
+  );
+}
+
+function toChange(entity: Entity, document: JsonObject): Change {
+  const issues = documentIssues(entity, document);
+  if (issues.length === 0) return { kind: 'record', record: toRecord(entity, document) };
+  const stamp = document[STAMP_FIELD];
+  const body = stamp === undefined ? valueOf(document) : { ...valueOf(document), [STAMP_FIELD]: stamp };
+  const label = keyLabel(keyOfDocument(entity, document));
+  return { kind: 'unmappable', label, body: canonicalJson(body), issues };
+}

@@ -1,0 +1,63 @@
+import type {
+  CallOptions,
+  CopyOptions,
+  CopyOutcome,
+  QueryPlan,
+  RecordCopy,
+  RecordKey,
+  RecordStore,
+  RecordSummary,
+  ScanOptions,
+  StoredRecord,
+  WriteIntent,
+  WriteOptions,
+  WriteResult,
+} from '@polyphase/core';
+import { applyCopies } from './cosmos-apply.ts';
+import { countRecords, queryRecords } from './cosmos-query.ts';
+import { scanRecords } from './cosmos-scan.ts';
+import { findRecord, type RecordPlace, writeRecord } from './cosmos-write.ts';
+import { mapConcurrently } from './map-concurrently.ts';
+
+/** Point reads in flight while many are read. */
+const READ_CONCURRENCY = 32;
+
+/** The records of one entity in its container. */
+export class CosmosRecords implements RecordStore {
+  readonly #place: RecordPlace;
+
+  constructor(place: RecordPlace) {
+    this.#place = place;
+  }
+
+  async read(key: RecordKey, options: CallOptions = {}): Promise<StoredRecord | undefined> {
+    return (await findRecord(this.#place, key, { operation: 'read', signal: options.signal })).record;
+  }
+
+  async readMany(
+    keys: readonly RecordKey[],
+    options: CallOptions = {},
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    return mapConcurrently(keys, READ_CONCURRENCY, (key) => this.read(key, options));
+  }
+
+  async query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly StoredRecord[]> {
+    return queryRecords(this.#place, plan, options);
+  }
+
+  async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {
+    return writeRecord(this.#place, intent, options);
+  }
+
+  async apply(copies: readonly RecordCopy[], options: CopyOptions = {}): Promise<readonly CopyOutcome[]> {
+    return applyCopies(this.#place, copies, options);
+  }
+
+  scan(options: ScanOptions = {}): AsyncIterable<readonly RecordSummary[]> {
+    return scanRecords(this.#place, options);
+  }
+
+  async count(options: CallOptions = {}): Promise<number> {
+    return countRecords(this.#place, options);
+  }
+}

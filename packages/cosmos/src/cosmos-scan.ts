@@ -1,0 +1,53 @@
+import {
+  type Entity,
+  isJsonObject,
+  type JsonObject,
+  type RecordSummary,
+  recordDigest,
+  type ScanOptions,
+  UNSTAMPED,
+} from '@polyphase/core';
+import { STAMP_FIELD, stampOf, valueOf } from './cosmos-document.ts';
+import { LIVE_OR_TOMBSTONE, SqlParameters, sqlPath } from './cosmos-sql.ts';
+import type { RecordPlace } from './cosmos-write.ts';
+import { levelOf, partitionPaths } from './partition-key.ts';
+
+const PAGE = 1_000;
+
+/**
+ * Key, version and digest of every record, page by page. Of a stamped document only key and stamp are fetched, so a body that was
+ * changed under its stamp shows in the feed and in reads, not here.
+ */
+export async function* scanRecords(
+  { entity, items }: RecordPlace,
+  options: ScanOptions,
+): AsyncGenerator<readonly RecordSummary[], void, undefined> {
+  const { buckets, changedSinceMs, signal } = options;
+  const parameters = new SqlParameters();
+  const conditions = [LIVE_OR_TOMBSTONE];
+  const bucket = sqlPath([STAMP_FIELD, 'b']);
+  if (buckets)
+    conditions.push(
+      `(${bucket} >= ${parameters.add(buckets.from)} AND ${bucket} < ${parameters.add(buckets.to)})`,
+    );
+  // The service keeps whole seconds.
+  if (changedSinceMs !== undefined)
+    conditions.push(`(${sqlPath(['_ts'])} >= ${parameters.add(Math.floor(changedSinceMs / 1_000))})`);
+  const stamp = sqlPath([STAMP_FIELD]);
+  const levels = partitionPaths(entity).map((path, i) => `"p${i}": ${sqlPath(path)}`);
+  const stamped = `IS_DEFINED(${sqlPath([STAMP_FIELD, 'd'])})`;
+  const query = `SELECT VALUE {"i": ${sqlPath(['id'])}, "h": ${stamp}, ${levels.join(', ')}, "c": (${stamped} ? null : c)} FROM c WHERE ${conditions.join(' AND ')}`;
+  const spec = { query, parameters: parameters.list() };
+  for await (const { rows } of items.query(spec, { operation: 'scan', pageSize: PAGE, signal }))
+    yield rows.map((row) => toSummary(entity, row));
+}
+
+function toSummary(entity: Entity, row: JsonObject): RecordSummary {
+  const partition = entity.key.partition.map((_, i) => levelOf(row[`p${i}`])?.level);
+  const key = { partition, id: String(row['i']) };
+  const stamp = stampOf(row['h']);
+  if (typeof stamp === 'object')
+    return { key, version: { term: stamp.term, counter: stamp.counter }, digest: stamp.digest };
+  const body = row['c'];
+  return { key, version: UNSTAMPED, digest: recordDigest(isJsonObject(body) ? valueOf(body) : {}) };
+}

@@ -1,0 +1,295 @@
+import type { OperationInput } from '@azure/cosmos';
+import {
+  decideWrite,
+  type Entity,
+  InvalidOptionsError,
+  keyLabel,
+  keyText,
+  partitionText,
+  type QueryPlan,
+  type RecordKey,
+  type RecordStore,
+  type RunUnit,
+  type StoredRecord,
+  TransactionConflictError,
+  type UnitOfWork,
+  type UnitOptions,
+  type UnitRecords,
+  type UnitResult,
+  UnknownOutcomeError,
+  UnsupportedError,
+  type WriteIntent,
+  type WriteResult,
+} from '@polyphase/core';
+import { runQuery } from '@polyphase/core/memory';
+import { toDocument } from './cosmos-document.ts';
+import {
+  findRecord,
+  hasMark,
+  isRefuted,
+  itemCall,
+  type LostWrite,
+  pause,
+  type RecordPlace,
+  toWriteResult,
+  uniqueTaken,
+  WRITE_ATTEMPTS,
+} from './cosmos-write.ts';
+
+/** Limits of a transactional batch. */
+const MAX_OPERATIONS = 100;
+const MAX_BATCH_BYTES = 2_000_000;
+
+/** An entity's records and where they are, for units of work. */
+export interface UnitPlace extends RecordPlace {
+  readonly records: RecordStore;
+}
+
+interface Pending {
+  /** What the first write of the key was decided on. */
+  readonly base: StoredRecord | undefined;
+  readonly record: StoredRecord;
+  readonly bytes: number;
+  readonly operation: OperationInput;
+  readonly intent: WriteIntent;
+}
+
+type Written = UnitResult<unknown>['written'][number];
+
+/**
+ * One unit of work: writes are decided when they are added, and sent as one transactional batch at the end.
+ *
+ * States: open; ended, in which nothing more may be added.
+ */
+class CosmosUnit implements UnitOfWork {
+  readonly #placeOf: (entity: Entity) => UnitPlace;
+  readonly #options: UnitOptions;
+  readonly #pending = new Map<string, Pending>();
+  readonly #written: Written[] = [];
+  #place: UnitPlace | undefined;
+  #partition: string | undefined;
+  #ended = false;
+
+  constructor(placeOf: (entity: Entity) => UnitPlace, options: UnitOptions) {
+    this.#placeOf = placeOf;
+    this.#options = options;
+  }
+
+  records(entity: Entity): UnitRecords {
+    const place = this.#placeOf(entity);
+    return {
+      read: async (key, options) => {
+        this.#checkOpen();
+        return this.#pendingAt(place, key)?.record ?? place.records.read(key, options);
+      },
+      readMany: async (keys, options) => {
+        this.#checkOpen();
+        const stored = await place.records.readMany(keys, options);
+        return keys.map((key, i) => this.#pendingAt(place, key)?.record ?? stored[i]);
+      },
+      query: async (plan, options) => {
+        this.#checkOpen();
+        return this.#query(place, plan, options);
+      },
+      write: (intent, options) => this.#write(place, intent, options?.signal),
+    };
+  }
+
+  /** Sends every write, or finds that there is none. */
+  async commit(): Promise<readonly Written[]> {
+    this.#ended = true;
+    const place = this.#place;
+    const pending = [...this.#pending.values()];
+    const [first] = pending;
+    if (place && first) await sendBatch(place, pending, { ...this.#options, first });
+    return this.#written;
+  }
+
+  /** Ends the unit: what is added later would be lost. */
+  end(): void {
+    this.#ended = true;
+  }
+
+  async #write(place: UnitPlace, intent: WriteIntent, signal = this.#options.signal): Promise<WriteResult> {
+    this.#checkOpen();
+    this.#checkConfined(place, intent);
+    // Claimed before the read, so that of two writes added side by side the second is refused.
+    this.#place ??= place;
+    this.#partition ??= partitionText(intent.key.partition);
+    const { entity } = place;
+    const found = await findRecord(place, intent.key, { operation: intent.kind, signal });
+    this.#checkOpen();
+    const before = this.#pendingAt(place, intent.key);
+    const base = before ? before.base : found.record;
+    const decision = decideWrite(before ? withoutOwnMark(before, intent) : base, intent, {
+      entity,
+      term: this.#options.fenceOf(entity).term,
+      serverNowMs: found.serverNowMs,
+    });
+    const result = toWriteResult(decision, intent);
+    if (decision.kind === 'store') await this.#add(place, intent, { base, record: decision.record });
+    this.#written.push({ entity, result });
+    return result;
+  }
+
+  async #add(
+    place: UnitPlace,
+    intent: WriteIntent,
+    { base, record }: Pick<Pending, 'base' | 'record'>,
+  ): Promise<void> {
+    const { uniqueKeys } = await place.items.info(this.#options);
+    const document = toDocument(record, { entity: place.entity, uniquePaths: uniqueKeys.flat() });
+    const bytes = new TextEncoder().encode(JSON.stringify(document)).length;
+    const id = keyText(record.key);
+    const others = [...this.#pending].filter(([other]) => other !== id);
+    if (others.reduce((sum, [, it]) => sum + it.bytes, bytes) > MAX_BATCH_BYTES)
+      throw new UnsupportedError({
+        message: `A unit of work over documents holds ${MAX_BATCH_BYTES} bytes at most`,
+        ...whereOf(place, intent),
+      });
+    const resourceBody = { ...document };
+    const operation: OperationInput =
+      base?.etag === undefined
+        ? { operationType: 'Create', resourceBody }
+        : { operationType: 'Replace', id: record.key.id, resourceBody, ifMatch: base.etag };
+    this.#pending.set(id, { base, record, bytes, operation, intent });
+  }
+
+  #checkConfined(place: UnitPlace, intent: WriteIntent): void {
+    const refuse = (message: string): never => {
+      throw new UnsupportedError({ message, ...whereOf(place, intent) });
+    };
+    if (this.#place && this.#place.entity.name !== place.entity.name)
+      refuse('A unit of work over documents is confined to one container; this write is in a second one');
+    if (this.#partition !== undefined && this.#partition !== partitionText(intent.key.partition))
+      refuse(
+        'A unit of work over documents is confined to one logical partition; this write is in a second one',
+      );
+    if (this.#written.length >= MAX_OPERATIONS)
+      refuse(`A unit of work over documents holds ${MAX_OPERATIONS} writes at most`);
+  }
+
+  // The store answers with room for as many records as this unit has changed; those are taken out, and put in as they are now.
+  async #query(
+    place: UnitPlace,
+    plan: QueryPlan,
+    options: Parameters<UnitRecords['query']>[1],
+  ): Promise<readonly StoredRecord[]> {
+    const own = place.entity.name === this.#place?.entity.name ? this.#pending : new Map<string, Pending>();
+    const stored = await place.records.query({ ...plan, limit: plan.limit + own.size }, options);
+    if (own.size === 0) return stored;
+    const others = stored.filter((record) => !own.has(keyText(record.key)));
+    return runQuery([...others, ...[...own.values()].map((it) => it.record)], plan);
+  }
+
+  #pendingAt(place: UnitPlace, key: RecordKey): Pending | undefined {
+    return place.entity.name === this.#place?.entity.name ? this.#pending.get(keyText(key)) : undefined;
+  }
+
+  #checkOpen(): void {
+    if (this.#ended)
+      throw new InvalidOptionsError({
+        message: 'This unit of work has ended; await every call inside the work',
+      });
+  }
+}
+
+// Several writes of a unit may carry its operation id: only what was committed before counts as done.
+function withoutOwnMark({ base, record }: Pending, { operationId }: WriteIntent): StoredRecord {
+  if (hasMark(base, operationId)) return record;
+  return { ...record, operations: record.operations.filter((mark) => mark.id !== operationId) };
+}
+
+function whereOf(
+  { entity }: RecordPlace,
+  intent: WriteIntent,
+): { operation: string; entity: string; key: string } {
+  return { operation: intent.kind, entity: entity.name, key: keyLabel(intent.key) };
+}
+
+/**
+ * Sends the batch until it is known what became of it. After a lost answer the first write tells: its mark is there, and so are all;
+ * its base is unchanged, and the batch is sent again under the same conditions; else the batch did not take effect and cannot.
+ */
+async function sendBatch(
+  place: UnitPlace,
+  pending: readonly Pending[],
+  { first, signal, operationId }: UnitOptions & { readonly first: Pending },
+): Promise<void> {
+  const call = itemCall(first.record.key, 'unit', signal);
+  let lost: LostWrite | undefined;
+  const unknown = (cause: unknown): UnknownOutcomeError =>
+    new UnknownOutcomeError({
+      message:
+        'The unit of work was sent and nobody knows whether it took effect; run it again with the same operationId',
+      operationId,
+      operation: 'commit',
+      entity: place.entity.name,
+      cause,
+    });
+  try {
+    for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
+      if (lost) {
+        const { record: now } = await findRecord(place, first.record.key, { operation: 'unit', signal });
+        if (hasMark(now, first.intent.operationId)) return;
+        if (now?.etag !== first.base?.etag)
+          throw isRefuted(now, lost) ? conflictIn(place, first) : unknown(lost.error);
+      }
+      const outcome = await place.items.batch(
+        pending.map((it) => ({ ...it.operation })),
+        call,
+      );
+      if (outcome.kind === 'written') return;
+      if (outcome.kind === 'lost') {
+        lost = { base: first.base, version: first.record.version, error: outcome.error };
+        if (signal?.aborted === true) throw unknown(outcome.error);
+      } else if (!lost) throw await refusal(place, pending, outcome);
+      await pause(attempt, signal);
+    }
+  } catch (error) {
+    throw lost && !TransactionConflictError.isInstance(error) && !UnknownOutcomeError.isInstance(error)
+      ? unknown(error)
+      : error;
+  }
+  throw unknown(lost?.error);
+}
+
+async function refusal(
+  place: UnitPlace,
+  pending: readonly Pending[],
+  outcome: { readonly kind: 'refused' } | { readonly kind: 'statuses'; readonly statuses: readonly number[] },
+): Promise<Error> {
+  const statuses = outcome.kind === 'statuses' ? outcome.statuses : [];
+  const at = statuses.findIndex((status) => status >= 300 && status !== 424);
+  const failed = pending[at] ?? pending[0];
+  if (!failed)
+    return new UnsupportedError({ message: 'An empty unit of work was refused', entity: place.entity.name });
+  if (statuses[at] === 409) {
+    // For an id that is taken somebody created the record meanwhile; else a unique value is taken, now and at every repetition.
+    const { record: now } = await findRecord(place, failed.record.key, { operation: 'unit' });
+    if (now?.etag === failed.base?.etag) return uniqueTaken(place.entity, failed.record.key, 'commit');
+  }
+  return conflictIn(place, failed);
+}
+
+function conflictIn(place: UnitPlace, { record }: Pending): TransactionConflictError {
+  return new TransactionConflictError({
+    message: 'A record changed while the unit of work ran; nothing was written, run it again',
+    operation: 'commit',
+    entity: place.entity.name,
+    key: keyLabel(record.key),
+  });
+}
+
+/** Runs units of work, each one transactional batch in one logical partition of one container. */
+export function createRunUnit(placeOf: (entity: Entity) => UnitPlace): RunUnit {
+  return async (work, options) => {
+    const unit = new CosmosUnit(placeOf, options);
+    try {
+      const result = await work(unit);
+      return { result, written: await unit.commit() };
+    } finally {
+      unit.end();
+    }
+  };
+}

@@ -1,0 +1,200 @@
+import {
+  AlreadyExistsError,
+  backoffMs,
+  compareVersions,
+  decideWrite,
+  type Entity,
+  isPolyphaseError,
+  keyLabel,
+  type PolyphaseError,
+  REMEMBERED_OPERATIONS,
+  type RecordKey,
+  type RecordVersion,
+  type StoredRecord,
+  systemClock,
+  TransactionConflictError,
+  UnknownOutcomeError,
+  type WriteDecision,
+  type WriteIntent,
+  type WriteOptions,
+  type WriteResult,
+} from '@polyphase/core';
+import type { CosmosContainer, ItemCall } from './cosmos-container.ts';
+import { toDocument, toRecord } from './cosmos-document.ts';
+
+/** Attempts of one write before it gives up: each loses to somebody else, or gets no answer. */
+export const WRITE_ATTEMPTS = 10;
+
+/** An entity's records and where they are. */
+export interface RecordPlace {
+  readonly entity: Entity;
+  readonly items: CosmosContainer;
+}
+
+/** A record as it was found, with the date of the answer. */
+export interface FoundRecord {
+  readonly record: StoredRecord | undefined;
+  readonly serverNowMs: number;
+}
+
+/** Names a point operation on a record. */
+export function itemCall(key: RecordKey, operation: string, signal: AbortSignal | undefined): ItemCall {
+  return { operation, partition: key.partition, id: key.id, label: keyLabel(key), signal };
+}
+
+/** Reads a record, tombstones included. */
+export async function findRecord(
+  { entity, items }: RecordPlace,
+  key: RecordKey,
+  options: { readonly operation: string; readonly signal?: AbortSignal | undefined },
+): Promise<FoundRecord> {
+  const { document, serverNowMs } = await items.read(itemCall(key, options.operation, options.signal));
+  return { record: document ? toRecord(entity, document, key) : undefined, serverNowMs };
+}
+
+/** Stores a record under the condition that `base` is still there (or nothing, where it is undefined). */
+export async function putRecord(
+  { entity, items }: RecordPlace,
+  change: {
+    readonly record: StoredRecord;
+    readonly base: StoredRecord | undefined;
+    readonly operation: string;
+  },
+  signal: AbortSignal | undefined,
+): ReturnType<CosmosContainer['put']> {
+  const { uniqueKeys } = await items.info({ signal });
+  const document = toDocument(change.record, { entity, uniquePaths: uniqueKeys.flat() });
+  return items.put(document, change.base?.etag, itemCall(change.record.key, change.operation, signal));
+}
+
+/** Waits before another attempt: short, growing, with jitter. */
+export async function pause(attempt: number, signal?: AbortSignal): Promise<void> {
+  await systemClock.sleep(backoffMs(attempt, { baseMs: 4, maxMs: 1_000, random: Math.random }), signal);
+}
+
+/** A write that was sent and not answered. */
+export interface LostWrite {
+  readonly base: StoredRecord | undefined;
+  /** The version that it would have made. */
+  readonly version: RecordVersion;
+  readonly error: PolyphaseError;
+}
+
+/**
+ * Tells whether a record that changed since a lost write was sent, and bears no mark of it, shows for certain that the write did
+ * not take effect: the marks reach back to the version that it would have made, or to the record's creation.
+ */
+export function isRefuted(now: StoredRecord | undefined, lost: LostWrite): boolean {
+  if (!now || now.version.term === 0) return false;
+  const oldest = now.operations.at(-1);
+  if (!oldest) return false;
+  const complete = lost.base === undefined && now.operations.length < REMEMBERED_OPERATIONS;
+  return complete || compareVersions(oldest, lost.version) <= 0;
+}
+
+/** What a decision made, told as stores tell it. Deleting what is deleted stores nothing either, but is no repetition. */
+export function toWriteResult({ kind, record, existed }: WriteDecision, intent: WriteIntent): WriteResult {
+  return {
+    record,
+    existed,
+    repeated: kind === 'done' && record.operations.some((mark) => mark.id === intent.operationId),
+  };
+}
+
+/** The error of a write that would take a unique value from another record. */
+export function uniqueTaken(entity: Entity, key: RecordKey, operation: string): AlreadyExistsError {
+  return new AlreadyExistsError({
+    message:
+      'Another record of the partition has one of the unique values; choose another value, or change that record first',
+    operation,
+    entity: entity.name,
+    key: keyLabel(key),
+  });
+}
+
+/**
+ * Makes a write true: read, decide, write under the condition that nothing changed since, and again where it did.
+ *
+ * States of an attempt: found (what is there, with the service's date); decided; sent; and then written, refused (somebody was
+ * faster: from the start), or lost (no answer: from the start too, where the operation's mark, or the unchanged base whose ETag the
+ * next attempt needs again, settles it). Past the last attempt a lost write is an unknown outcome, never a plain failure.
+ */
+export async function writeRecord(
+  place: RecordPlace,
+  intent: WriteIntent,
+  options: WriteOptions,
+): Promise<WriteResult> {
+  const { entity } = place;
+  const { signal, term } = options;
+  let lost: LostWrite | undefined;
+  try {
+    for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
+      const { record: base, serverNowMs } = await findRecord(place, intent.key, {
+        operation: intent.kind,
+        signal,
+      });
+      // Over an unchanged base a lost write may still take effect: it competes with this attempt under the same condition.
+      if (lost && base?.etag !== lost.base?.etag) {
+        if (!hasMark(base, intent.operationId) && !isRefuted(base, lost)) break;
+        lost = undefined;
+      }
+      const decision = decideWrite(base, intent, { entity, term, serverNowMs });
+      if (decision.kind === 'done') return toWriteResult(decision, intent);
+      const outcome = await putOrUnknown(place, { intent, base, record: decision.record }, signal);
+      if (outcome.kind === 'written')
+        return { ...toWriteResult(decision, intent), record: withEtag(decision.record, outcome.etag) };
+      // A replacement is refused with 409 for a unique key only; a creation also for its id, which the message tells apart.
+      if (!lost && outcome.kind === 'refused' && outcome.status === 409 && (base || outcome.unique))
+        throw uniqueTaken(entity, intent.key, intent.kind);
+      if (outcome.kind === 'lost') lost = { base, version: decision.record.version, error: outcome.error };
+      await pause(attempt, signal);
+    }
+  } catch (error) {
+    if (lost && !UnknownOutcomeError.isInstance(error)) throw unknownOutcome(place, intent, error);
+    throw error;
+  }
+  if (lost) throw unknownOutcome(place, intent, lost.error);
+  throw new TransactionConflictError({
+    message: `Others changed the record each of ${WRITE_ATTEMPTS} times; nothing was written, run it again`,
+    operation: intent.kind,
+    entity: entity.name,
+    key: keyLabel(intent.key),
+  });
+}
+
+/** Tells whether a record remembers an operation. */
+export function hasMark(record: StoredRecord | undefined, operationId: string): boolean {
+  return record?.operations.some((mark) => mark.id === operationId) === true;
+}
+
+function withEtag(record: StoredRecord, etag: string | undefined): StoredRecord {
+  return etag === undefined ? record : { ...record, etag };
+}
+
+// Once sent, a write that is aborted may have taken effect; only the caller's own id can tell later.
+async function putOrUnknown(
+  place: RecordPlace,
+  write: {
+    readonly intent: WriteIntent;
+    readonly base: StoredRecord | undefined;
+    readonly record: StoredRecord;
+  },
+  signal: AbortSignal | undefined,
+): ReturnType<typeof putRecord> {
+  const { intent, base, record } = write;
+  signal?.throwIfAborted();
+  const outcome = await putRecord(place, { record, base, operation: intent.kind }, signal);
+  if (outcome.kind === 'lost' && signal?.aborted === true) throw unknownOutcome(place, intent, outcome.error);
+  return outcome;
+}
+
+function unknownOutcome({ entity }: RecordPlace, intent: WriteIntent, cause: unknown): UnknownOutcomeError {
+  return new UnknownOutcomeError({
+    message: `The write was sent and nobody knows whether it took effect (${isPolyphaseError(cause) ? cause.code : 'aborted'}); repeat it with the same operationId`,
+    operationId: intent.operationId,
+    operation: intent.kind,
+    entity: entity.name,
+    key: keyLabel(intent.key),
+    cause,
+  });
+}
