@@ -11,16 +11,28 @@ import { temporaryDirectory } from './run-as.ts';
 const START_ATTEMPTS = 5;
 const RETRY_MS = 100;
 
+/** Where {@link startRedis} looks. */
+export interface RedisOptions {
+  /**
+   * Only what the machine has: nothing is downloaded, neither an image nor a package.
+   * @default false
+   */
+  readonly onlyInstalled?: boolean;
+}
+
 /**
  * A Redis server without persistence: `TEST_REDIS_URL` if set, else a container if an engine answers, else
  * `redis-server` from PATH, else the distribution's package, fetched without root. It never outlives this process.
  * @throws {@link EngineMissingError} when none of them is to be had.
  */
-export async function startRedis(): Promise<Engine> {
+export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
   const given = process.env['TEST_REDIS_URL'];
   if (given) return { url: given, from: 'environment', stop: async () => undefined };
-  if (!onlyFetched() && (await containerRuntime())) return startInContainer();
-  const binary = (onlyFetched() ? undefined : installedRedis()) ?? (await fetchedOrMissing());
+  const { onlyInstalled = false } = options;
+  if (!onlyInstalled && !onlyFetched() && (await containerRuntime())) return startInContainer();
+  const found = onlyFetched() ? undefined : installedRedis();
+  if (!found && onlyInstalled) throw new EngineMissingError('Redis', ['redis-server is not on PATH']);
+  const binary = found ?? (await fetchedOrMissing());
   const server = new LocalRedis(binary);
   try {
     await server.start();
