@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ServiceRequest, ServiceResponse } from './http-message.ts';
 import type { Service } from './service.ts';
 
@@ -62,6 +63,9 @@ export function createHttpClient(service: Service): InProcessHttpClient {
     async sendRequest(request) {
       const signal = request.abortSignal instanceof AbortSignal ? request.abortSignal : undefined;
       if (isAborted(signal)) throw abortError();
+      // A network never answers in the same turn of the event loop. An answer that did would let a busy caller starve every
+      // timer and socket of its process.
+      await nextTurn();
       let response: ServiceResponse;
       try {
         response = await service.handle(serviceRequest(request), signal);
