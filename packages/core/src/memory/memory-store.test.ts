@@ -1,24 +1,31 @@
 import { describe, it } from 'vitest';
 import {
+  atomicApplyCases,
   bindContract,
   type Capability,
+  cacheCases,
+  changeFeedCases,
+  checkpointCases,
   contractEntities,
+  controlCases,
+  dirtyKeyCases,
+  journalCases,
+  leaseCases,
   manualClock,
+  permitCases,
   queryCases,
   recordCases,
+  repositoryCases,
+  unitOfWorkCases,
 } from '../testing/index.ts';
-import { memoryDocumentStore, memoryRelationalStore } from './index.ts';
+import { memoryCacheStore, memoryDocumentStore, memoryRelationalStore } from './index.ts';
 
 async function documents() {
   const clock = manualClock();
   const store = memoryDocumentStore({ clock, ranges: 3 });
   await store.prepare(contractEntities);
-  return {
-    store,
-    foreign: store.foreign,
-    passTime: (ms: number) => clock.advance(ms),
-    serverNowMs: async () => clock.now(),
-  };
+  const passTime = (ms: number) => clock.advance(ms);
+  return { store, foreign: store.foreign, passTime, serverNowMs: async () => clock.now() };
 }
 
 async function rows() {
@@ -28,11 +35,23 @@ async function rows() {
   return { store, passTime: (ms: number) => clock.advance(ms), serverNowMs: async () => clock.now() };
 }
 
+async function cache() {
+  const clock = manualClock();
+  const store = memoryCacheStore({ clock });
+  return { store, passTime: (ms: number) => clock.advance(ms), flush: async () => store.flush() };
+}
+
 describe('memory documents', () => {
   const capabilities: readonly Capability[] = ['etag', 'single-partition', 'unique', 'foreign'];
   const binding = { capabilities, it, subject: documents };
   bindContract(recordCases, binding);
   bindContract(queryCases, binding);
+  bindContract(repositoryCases, binding);
+  bindContract(unitOfWorkCases, binding);
+  bindContract(changeFeedCases, binding);
+  bindContract(permitCases, binding);
+  bindContract(leaseCases, binding);
+  bindContract(checkpointCases, binding);
 });
 
 describe('memory rows', () => {
@@ -40,4 +59,16 @@ describe('memory rows', () => {
   const binding = { capabilities, it, subject: rows };
   bindContract(recordCases, binding);
   bindContract(queryCases, binding);
+  bindContract(repositoryCases, binding);
+  bindContract(unitOfWorkCases, binding);
+  bindContract(atomicApplyCases, binding);
+  bindContract(controlCases, binding);
+  bindContract(dirtyKeyCases, binding);
+  bindContract(journalCases, binding);
+  bindContract(leaseCases, binding);
+  bindContract(checkpointCases, binding);
+});
+
+describe('memory cache', () => {
+  bindContract(cacheCases, { capabilities: ['flush'], it, subject: cache });
 });

@@ -1,3 +1,7 @@
+export { atomicApplyCases } from './atomic-apply-cases.ts';
+export { cacheCases } from './cache-cases.ts';
+export { changeFeedCases } from './change-feed-cases.ts';
+export { checkpointCases } from './checkpoint-cases.ts';
 export {
   type BindOptions,
   bindContract,
@@ -6,7 +10,15 @@ export {
   type ContractSubject,
   type ForeignWriter,
 } from './contract.ts';
+export { controlCases } from './control-cases.ts';
+export { dirtyKeyCases } from './dirty-key-cases.ts';
 export { contractEntities } from './entities.ts';
+export { type FaultPlan, type FaultyCall, faultyRecords } from './faulty.ts';
+export { journalCases } from './journal-cases.ts';
+export { leaseCases } from './lease-cases.ts';
 export { type ManualClock, manualClock } from './manual-clock.ts';
+export { permitCases } from './permit-cases.ts';
 export { queryCases } from './query-cases.ts';
 export { recordCases } from './record-suite.ts';
+export { repositoryCases } from './repository-cases.ts';
+export { unitOfWorkCases } from './unit-of-work-cases.ts';

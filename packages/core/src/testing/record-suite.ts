@@ -1,5 +1,6 @@
 import type { RecordHost } from '../store.ts';
 import { type ContractCase, suite } from './contract.ts';
+import { foreignDocumentCases } from './foreign-document-cases.ts';
 import { recordConcurrencyCases } from './record-concurrency-cases.ts';
 import { recordCopyCases } from './record-copy-cases.ts';
 import { recordHostileCases } from './record-hostile-cases.ts';
@@ -13,4 +14,5 @@ export const recordCases: readonly ContractCase<Pick<RecordHost, 'records'>>[] =
   ...suite('concurrent', recordConcurrencyCases),
   ...suite('apply', recordCopyCases),
   ...suite('scan', recordScanCases),
+  ...suite('foreign', foreignDocumentCases),
 ];
