@@ -8,7 +8,6 @@ import {
   type FeedPage,
   type FeedRange,
   type FeedReadOptions,
-  InvalidOptionsError,
   isJsonObject,
   type JsonObject,
   keyLabel,
@@ -25,15 +24,14 @@ import {
   toRecord,
   valueOf,
 } from './cosmos-document.ts';
+import { formatMarker, hasPassed, type Mark, parseMarker } from './feed-marker.ts';
 import {
   boundsOf,
   clipPosition,
-  type FeedPosition,
   formatPosition,
   parsePosition,
   rangeId,
   sessionSequence,
-  tokenSequence,
 } from './feed-position.ts';
 import { levelOf, levelsAt } from './partition-key.ts';
 import { reservedDocument, reservedId } from './reserved-document.ts';
@@ -110,13 +108,11 @@ export class CosmosChangeFeed implements ChangeFeed {
       const sequence = await this.#markPart(part, info, options);
       if (sequence !== undefined) marks.push({ ...bounds, sequence });
     }
-    return JSON.stringify({ rid: info.rid, marks });
+    return formatMarker({ rid: info.rid, marks });
   }
 
   passed(position: string | undefined, marker: string): boolean {
-    const { rid, marks } = parseMarker(marker);
-    if (marks.length === 0) return true;
-    return position !== undefined && isPast(parsePosition(position), rid, marks);
+    return hasPassed(position === undefined ? undefined : parsePosition(position), parseMarker(marker));
   }
 
   // Undefined: nothing was in this part, so there is nothing to be read before the marker.
@@ -248,39 +244,6 @@ export class CosmosChangeFeed implements ChangeFeed {
     await this.#items.remove(undefined, { operation: 'feed', id, label: id, partition: old, signal });
     this.#markers.delete(range.id);
   }
-}
-
-/** A marker in one physical partition. */
-interface Mark {
-  readonly min: string;
-  readonly max: string;
-  readonly sequence: number;
-}
-
-function parseMarker(text: string): { readonly rid: string; readonly marks: readonly Mark[] } {
-  const data: unknown = JSON.parse(text);
-  if (!isJsonObject(data) || typeof data['rid'] !== 'string' || !Array.isArray(data['marks']))
-    throw new InvalidOptionsError({
-      message: 'The marker is not one of a Cosmos DB change feed',
-      operation: 'feed',
-    });
-  const marks = data['marks'].filter(isJsonObject).map((mark) => ({
-    min: String(mark['min']),
-    max: String(mark['max']),
-    sequence: Number(mark['sequence']),
-  }));
-  return { rid: data['rid'], marks };
-}
-
-// A reader has read all that was committed before a marker when, in each part of its range that the marker's partition overlaps, the
-// number in its token has reached the marker's. A position in another container has passed nothing. [service]
-function isPast({ rid, parts }: FeedPosition, markerRid: string, marks: readonly Mark[]): boolean {
-  if (rid !== markerRid) return false;
-  return marks.every((mark) =>
-    parts
-      .filter((part) => part.min < mark.max && part.max > mark.min)
-      .every((part) => tokenSequence(part.token) >= mark.sequence),
-  );
 }
 
 function toChange(entity: Entity, document: JsonObject): Change {

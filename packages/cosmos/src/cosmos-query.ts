@@ -7,6 +7,7 @@ import {
   type PlanPosition,
   type QueryPlan,
   type StoredRecord,
+  UnsupportedError,
 } from '@polyphase/core';
 import type { CosmosContainer, QueryPage } from './cosmos-container.ts';
 import { toRecord } from './cosmos-document.ts';
@@ -16,6 +17,7 @@ import {
   SqlParameters,
   sortPaths,
   sqlAfter,
+  sqlOther,
   sqlPath,
   sqlPredicate,
 } from './cosmos-sql.ts';
@@ -25,12 +27,23 @@ import { type Path, partitionPaths } from './partition-key.ts';
 /** Rows that are asked of each physical partition at first, where there are several. */
 const MIN_PAGE = 50;
 
-/** A query as SQL with parameters. */
-export function compileQuery(entity: Entity, plan: QueryPlan): SqlQuerySpec {
+/** Records with an object or array in a field that is sorted by, which are sorted here for lack of an index, at most. */
+const MAX_SORTED_HERE = 10_000;
+
+/**
+ * Which records of a plan a statement asks for, by what is in the fields that are sorted by: all, only scalars, or at least one object
+ * or array. Those have no order of their own in any index.
+ */
+type Part = 'all' | 'scalars' | 'others';
+
+/** A query as SQL with parameters, in the order of the plan; without an order where no index gives it. */
+export function compileQuery(entity: Entity, plan: QueryPlan, part: Part = 'all'): SqlQuerySpec {
   const parameters = new SqlParameters();
   const paths = sortPaths(entity, plan);
+  const { after, direction, orderBy } = plan;
   const conditions = [LIVE, sqlPredicate(plan.where, parameters)];
-  const { after, direction } = plan;
+  const others = `(${orderBy.map((field) => sqlOther([field])).join(' OR ')})`;
+  if (part !== 'all') conditions.push(part === 'others' ? others : `(NOT ${others})`);
   if (after)
     conditions.push(
       sqlAfter(
@@ -38,11 +51,19 @@ export function compileQuery(entity: Entity, plan: QueryPlan): SqlQuerySpec {
         { parameters, direction },
       ),
     );
-  const order = paths.map((path) => `${sqlPath(path)} ${direction === 'asc' ? 'ASC' : 'DESC'}`);
+  const order = orderOf(entity, plan, part).map(
+    (path) => `${sqlPath(path)} ${direction === 'asc' ? 'ASC' : 'DESC'}`,
+  );
   return {
-    query: `SELECT * FROM c WHERE ${conditions.join(' AND ')} ORDER BY ${order.join(', ')}`,
+    query: `SELECT * FROM c WHERE ${conditions.join(' AND ')}${order.length > 0 ? ` ORDER BY ${order.join(', ')}` : ''}`,
     parameters: parameters.list(),
   };
+}
+
+// Objects and arrays are all equal: where one field is sorted by, the key orders them; where several are, no index does.
+function orderOf(entity: Entity, plan: QueryPlan, part: Part): readonly Path[] {
+  if (part !== 'others') return sortPaths(entity, plan);
+  return plan.orderBy.length === 1 ? sortPaths(entity, { orderBy: [], partition: plan.partition }) : [];
 }
 
 function pointAt(
@@ -58,18 +79,52 @@ function pointAt(
   return { kind: 'value', value: level < 0 ? after.key.id : after.key.partition[level] };
 }
 
-/**
- * Live records that match, in the plan's order.
- *
- * A query over several partitions is sent to each physical one as it stands, and the sorted answers are merged here. When partitions
- * were split meanwhile it is asked again from the start.
- */
+/** Live records that match, in the plan's order. */
 export async function queryRecords(
-  { entity, items }: RecordPlace,
+  place: RecordPlace,
   plan: QueryPlan,
   options: CallOptions,
 ): Promise<readonly StoredRecord[]> {
-  const spec = compileQuery(entity, plan);
+  // Only a loose entity may hold an object where its schema has a scalar to sort by.
+  if (!place.entity.loose || plan.orderBy.length === 0)
+    return queryPart(place, { plan, part: 'all' }, options);
+  if (plan.orderBy.length > 1) return queryMixed(place, plan, options);
+  const parts: readonly Part[] = plan.direction === 'asc' ? ['scalars', 'others'] : ['others', 'scalars'];
+  const found: StoredRecord[] = [];
+  for (const part of parts) {
+    const limit = plan.limit - found.length;
+    if (limit > 0) found.push(...(await queryPart(place, { plan: { ...plan, limit }, part }, options)));
+  }
+  return found;
+}
+
+async function queryMixed(
+  place: RecordPlace,
+  plan: QueryPlan,
+  options: CallOptions,
+): Promise<readonly StoredRecord[]> {
+  const limit = MAX_SORTED_HERE + 1;
+  const others = await queryPart(place, { plan: { ...plan, limit }, part: 'others' }, options);
+  if (others.length === limit)
+    throw new UnsupportedError({
+      message: `More than ${MAX_SORTED_HERE} records have an object or array in a field that is sorted by; mend them, or sort by another index`,
+      operation: 'query',
+      entity: place.entity.name,
+    });
+  const scalars = await queryPart(place, { plan, part: 'scalars' }, options);
+  return [...scalars, ...others].toSorted((a, b) => compareRecords(plan, a, b)).slice(0, plan.limit);
+}
+
+/**
+ * One statement's answers. Over several partitions it is sent to each physical one as it stands, and the sorted answers are merged
+ * here. When partitions were split meanwhile it is asked again from the start.
+ */
+async function queryPart(
+  { entity, items }: RecordPlace,
+  { plan, part }: { readonly plan: QueryPlan; readonly part: Part },
+  options: CallOptions,
+): Promise<readonly StoredRecord[]> {
+  const spec = compileQuery(entity, plan, part);
   const { partition, limit } = plan;
   if (partition) {
     const pages = items.query(spec, { operation: 'query', partition, pageSize: limit, ...options });

@@ -44,7 +44,8 @@ export async function* scanRecords(
 
 function toSummary(entity: Entity, row: JsonObject): RecordSummary {
   const partition = entity.key.partition.map((_, i) => levelOf(row[`p${i}`])?.level);
-  const key = { partition, id: String(row['i']) };
+  const id = row['i'];
+  const key = { partition, id: typeof id === 'string' ? id : '' };
   const stamp = stampOf(row['h']);
   if (typeof stamp === 'object')
     return { key, version: { term: stamp.term, counter: stamp.counter }, digest: stamp.digest };

@@ -2,11 +2,11 @@ import type { SqlQuerySpec } from '@azure/cosmos';
 import {
   type Entity,
   type JsonValue,
-  type PartitionLevel,
   type Predicate,
   type QueryPlan,
   RESERVED_ID_PREFIX,
   type Scalar,
+  typeRank,
 } from '@polyphase/core';
 import { STAMP_FIELD, SYSTEM_FIELDS } from './cosmos-document.ts';
 import { type Path, partitionPaths } from './partition-key.ts';
@@ -122,19 +122,17 @@ const TYPES: readonly ((path: string) => string)[] = [
   (path) => `(IS_ARRAY(${path}) OR IS_OBJECT(${path}))`,
 ];
 
+/** The test for an object or array, which has no order of its own. Never undefined. */
+export function sqlOther(path: Path): string {
+  return `(IS_ARRAY(${sqlPath(path)}) OR IS_OBJECT(${sqlPath(path)}))`;
+}
+
 /** What a sort value is: a scalar, missing, or one of the others (objects and arrays), which are all equal. */
 export type SortPoint =
   | { readonly kind: 'value'; readonly value: Scalar | undefined }
   | { readonly kind: 'other' };
 
-function rankOf(point: SortPoint): number {
-  if (point.kind === 'other') return 6;
-  const { value } = point;
-  if (value === undefined) return 0;
-  if (value === null) return 1;
-  if (typeof value === 'boolean') return value ? 3 : 2;
-  return typeof value === 'number' ? 4 : 5;
-}
+const rankOf = (point: SortPoint): number => (point.kind === 'other' ? typeRank([]) : typeRank(point.value));
 
 function sameAs(path: string, point: SortPoint, parameters: SqlParameters): string {
   const rank = rankOf(point);
@@ -169,9 +167,4 @@ export function sqlAfter(
     return `(${[...same, beyond(sqlPath(path), at, context)].join(' AND ')})`;
   });
   return `(${alternatives.join(' OR ')})`;
-}
-
-/** The point of a partition level in its order. */
-export function levelPoint(level: PartitionLevel): SortPoint {
-  return { kind: 'value', value: level };
 }

@@ -11,30 +11,18 @@ import {
   type RecordStore,
   type RunUnit,
   type StoredRecord,
-  TransactionConflictError,
   type UnitOfWork,
   type UnitOptions,
   type UnitRecords,
   type UnitResult,
-  UnknownOutcomeError,
   UnsupportedError,
   type WriteIntent,
   type WriteResult,
 } from '@polyphase/core';
 import { runQuery } from '@polyphase/core/memory';
+import { type Pending, sendBatch } from './cosmos-batch.ts';
 import { toDocument } from './cosmos-document.ts';
-import {
-  findRecord,
-  hasMark,
-  isRefuted,
-  itemCall,
-  type LostWrite,
-  pause,
-  type RecordPlace,
-  toWriteResult,
-  uniqueTaken,
-  WRITE_ATTEMPTS,
-} from './cosmos-write.ts';
+import { findRecord, hasMark, type RecordPlace, toWriteResult } from './cosmos-write.ts';
 
 /** Limits of a transactional batch. */
 const MAX_OPERATIONS = 100;
@@ -43,15 +31,6 @@ const MAX_BATCH_BYTES = 2_000_000;
 /** An entity's records and where they are, for units of work. */
 export interface UnitPlace extends RecordPlace {
   readonly records: RecordStore;
-}
-
-interface Pending {
-  /** What the first write of the key was decided on. */
-  readonly base: StoredRecord | undefined;
-  readonly record: StoredRecord;
-  readonly bytes: number;
-  readonly operation: OperationInput;
-  readonly intent: WriteIntent;
 }
 
 type Written = UnitResult<unknown>['written'][number];
@@ -205,80 +184,6 @@ function whereOf(
   intent: WriteIntent,
 ): { operation: string; entity: string; key: string } {
   return { operation: intent.kind, entity: entity.name, key: keyLabel(intent.key) };
-}
-
-/**
- * Sends the batch until it is known what became of it. After a lost answer the first write tells: its mark is there, and so are all;
- * its base is unchanged, and the batch is sent again under the same conditions; else the batch did not take effect and cannot.
- */
-async function sendBatch(
-  place: UnitPlace,
-  pending: readonly Pending[],
-  { first, signal, operationId }: UnitOptions & { readonly first: Pending },
-): Promise<void> {
-  const call = itemCall(first.record.key, 'unit', signal);
-  let lost: LostWrite | undefined;
-  const unknown = (cause: unknown): UnknownOutcomeError =>
-    new UnknownOutcomeError({
-      message:
-        'The unit of work was sent and nobody knows whether it took effect; run it again with the same operationId',
-      operationId,
-      operation: 'commit',
-      entity: place.entity.name,
-      cause,
-    });
-  try {
-    for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-      if (lost) {
-        const { record: now } = await findRecord(place, first.record.key, { operation: 'unit', signal });
-        if (hasMark(now, first.intent.operationId)) return;
-        if (now?.etag !== first.base?.etag)
-          throw isRefuted(now, lost) ? conflictIn(place, first) : unknown(lost.error);
-      }
-      const outcome = await place.items.batch(
-        pending.map((it) => ({ ...it.operation })),
-        call,
-      );
-      if (outcome.kind === 'written') return;
-      if (outcome.kind === 'lost') {
-        lost = { base: first.base, version: first.record.version, error: outcome.error };
-        if (signal?.aborted === true) throw unknown(outcome.error);
-      } else if (!lost) throw await refusal(place, pending, outcome);
-      await pause(attempt, signal);
-    }
-  } catch (error) {
-    throw lost && !TransactionConflictError.isInstance(error) && !UnknownOutcomeError.isInstance(error)
-      ? unknown(error)
-      : error;
-  }
-  throw unknown(lost?.error);
-}
-
-async function refusal(
-  place: UnitPlace,
-  pending: readonly Pending[],
-  outcome: { readonly kind: 'refused' } | { readonly kind: 'statuses'; readonly statuses: readonly number[] },
-): Promise<Error> {
-  const statuses = outcome.kind === 'statuses' ? outcome.statuses : [];
-  const at = statuses.findIndex((status) => status >= 300 && status !== 424);
-  const failed = pending[at] ?? pending[0];
-  if (!failed)
-    return new UnsupportedError({ message: 'An empty unit of work was refused', entity: place.entity.name });
-  if (statuses[at] === 409) {
-    // For an id that is taken somebody created the record meanwhile; else a unique value is taken, now and at every repetition.
-    const { record: now } = await findRecord(place, failed.record.key, { operation: 'unit' });
-    if (now?.etag === failed.base?.etag) return uniqueTaken(place.entity, failed.record.key, 'commit');
-  }
-  return conflictIn(place, failed);
-}
-
-function conflictIn(place: UnitPlace, { record }: Pending): TransactionConflictError {
-  return new TransactionConflictError({
-    message: 'A record changed while the unit of work ran; nothing was written, run it again',
-    operation: 'commit',
-    entity: place.entity.name,
-    key: keyLabel(record.key),
-  });
 }
 
 /** Runs units of work, each one transactional batch in one logical partition of one container. */

@@ -1,4 +1,4 @@
-import { InvalidOptionsError, isJsonObject } from '@polyphase/core';
+import { InvalidOptionsError, isJsonObject, type JsonValue } from '@polyphase/core';
 
 /** A stretch of the key space with the driver's token for it; an empty token stands for the beginning. */
 export interface RangePosition {
@@ -20,12 +20,9 @@ export function parsePosition(text: string): FeedPosition {
   try {
     const data: unknown = JSON.parse(text);
     if (isJsonObject(data) && typeof data['rid'] === 'string' && Array.isArray(data['Continuation'])) {
-      const parts = data['Continuation'].filter(isJsonObject).map((part) => ({
-        min: String(part['minInclusive']),
-        max: String(part['maxExclusive']),
-        token: typeof part['continuationToken'] === 'string' ? part['continuationToken'] : '',
-      }));
-      return { rid: data['rid'], parts };
+      const items: readonly JsonValue[] = data['Continuation'];
+      const parts = items.map(toPart).filter((part) => part !== undefined);
+      if (parts.length === items.length) return { rid: data['rid'], parts };
     }
   } catch {
     // Falls through to the one message.
@@ -34,6 +31,13 @@ export function parsePosition(text: string): FeedPosition {
     message: 'The position is not one of a Cosmos DB change feed',
     operation: 'feed',
   });
+}
+
+function toPart(part: JsonValue): RangePosition | undefined {
+  if (!isJsonObject(part)) return undefined;
+  const { minInclusive: min, maxExclusive: max, continuationToken: token } = part;
+  if (typeof min !== 'string' || typeof max !== 'string') return undefined;
+  return { min, max, token: typeof token === 'string' ? token : '' };
 }
 
 /** The text of a position, as the driver continues from. */

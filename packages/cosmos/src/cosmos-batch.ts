@@ -1,0 +1,112 @@
+import type { OperationInput } from '@azure/cosmos';
+import {
+  type CallOptions,
+  keyLabel,
+  type StoredRecord,
+  TransactionConflictError,
+  UnknownOutcomeError,
+  UnsupportedError,
+  type WriteIntent,
+} from '@polyphase/core';
+import {
+  findRecord,
+  hasMark,
+  isRefuted,
+  itemCall,
+  type LostWrite,
+  pause,
+  type RecordPlace,
+  uniqueTaken,
+  WRITE_ATTEMPTS,
+} from './cosmos-write.ts';
+
+/** One record that a unit of work changes. */
+export interface Pending {
+  /** What the first write of the key was decided on. */
+  readonly base: StoredRecord | undefined;
+  readonly record: StoredRecord;
+  readonly bytes: number;
+  readonly operation: OperationInput;
+  readonly intent: WriteIntent;
+}
+
+/** How a batch is sent. */
+export interface BatchOptions extends CallOptions {
+  readonly operationId: string;
+  /** The write by which a lost answer is settled. */
+  readonly first: Pending;
+}
+
+/**
+ * Sends the batch until it is known what became of it. After a lost answer the first write tells: its mark is there, and so are all;
+ * its base is unchanged, and the batch is sent again under the same conditions; else the batch did not take effect and cannot.
+ */
+export async function sendBatch(
+  place: RecordPlace,
+  pending: readonly Pending[],
+  { first, signal, operationId }: BatchOptions,
+): Promise<void> {
+  const call = itemCall(first.record.key, 'unit', signal);
+  let lost: LostWrite | undefined;
+  const unknown = (cause: unknown): UnknownOutcomeError =>
+    new UnknownOutcomeError({
+      message:
+        'The unit of work was sent and nobody knows whether it took effect; run it again with the same operationId',
+      operationId,
+      operation: 'commit',
+      entity: place.entity.name,
+      cause,
+    });
+  try {
+    for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
+      if (lost) {
+        const { record: now } = await findRecord(place, first.record.key, { operation: 'unit', signal });
+        if (hasMark(now, first.intent.operationId)) return;
+        if (now?.etag !== first.base?.etag)
+          throw isRefuted(now, lost) ? conflictIn(place, first) : unknown(lost.error);
+      }
+      const outcome = await place.items.batch(
+        pending.map((it) => ({ ...it.operation })),
+        call,
+      );
+      if (outcome.kind === 'written') return;
+      if (outcome.kind === 'lost') {
+        lost = { base: first.base, version: first.record.version, error: outcome.error };
+        if (signal?.aborted === true) throw unknown(outcome.error);
+      } else if (!lost) throw await refusal(place, pending, outcome);
+      await pause(attempt, signal);
+    }
+  } catch (error) {
+    throw lost && !TransactionConflictError.isInstance(error) && !UnknownOutcomeError.isInstance(error)
+      ? unknown(error)
+      : error;
+  }
+  throw unknown(lost?.error);
+}
+
+async function refusal(
+  place: RecordPlace,
+  pending: readonly Pending[],
+  outcome: { readonly kind: 'refused' } | { readonly kind: 'statuses'; readonly statuses: readonly number[] },
+): Promise<Error> {
+  const statuses = outcome.kind === 'statuses' ? outcome.statuses : [];
+  const at = statuses.findIndex((status) => status >= 300 && status !== 424);
+  const failed = pending[at] ?? pending[0];
+  if (!failed)
+    return new UnsupportedError({ message: 'An empty unit of work was refused', entity: place.entity.name });
+  if (statuses[at] === 409) {
+    // For an id that is taken somebody created the record meanwhile; else a unique value is taken, now and at every repetition.
+    const { record: now } = await findRecord(place, failed.record.key, { operation: 'unit' });
+    if (now?.etag === failed.base?.etag) return uniqueTaken(place.entity, failed.record.key, 'commit');
+  }
+  return conflictIn(place, failed);
+}
+
+function conflictIn(place: RecordPlace, { record }: Pending): TransactionConflictError {
+  return new TransactionConflictError({
+    message: 'A record changed while the unit of work ran; nothing was written, run it again',
+    operation: 'commit',
+    entity: place.entity.name,
+    key: keyLabel(record.key),
+  });
+}
