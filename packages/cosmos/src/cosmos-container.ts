@@ -245,6 +245,7 @@ export class CosmosContainer {
       return await call(signal === undefined ? {} : { abortSignal: signal });
     } catch (error) {
       if (isAbort(error)) signal?.throwIfAborted();
+      this.charge(operation, failureOf(error).headers);
       throw cosmosError(error, { operation, entity: this.#entity, key: label });
     }
   }
@@ -268,7 +269,8 @@ export class CosmosContainer {
       };
     } catch (error) {
       const mapped = cosmosError(error, { operation, entity: this.#entity, key: label });
-      const { status, substatus, message } = failureOf(error);
+      const { status, substatus, message, headers } = failureOf(error);
+      this.charge(operation, headers);
       if (REFUSED.has(status) && status !== undefined && !(status === 404 && substatus === OWNER_NOT_FOUND))
         return { kind: 'refused', status, unique: status === 409 && /unique/i.test(message) };
       if (isOutcomeUnknown(error)) return { kind: 'lost', error: mapped };

@@ -2,6 +2,7 @@ import {
   ConnectionError,
   InvalidDataError,
   InvalidOptionsError,
+  isJsonObject,
   isPolyphaseError,
   type PolyphaseError,
   StoreError,
@@ -27,6 +28,7 @@ export interface CosmosFailure {
   readonly code: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly message: string;
+  readonly headers: Readonly<Record<string, unknown>> | undefined;
 }
 
 const asNumber = (value: unknown): number | undefined =>
@@ -46,6 +48,7 @@ export function failureOf(error: unknown): CosmosFailure {
     code: typeof code === 'string' ? code : undefined,
     retryAfterMs: asNumber(fields['retryAfterInMs']),
     message,
+    headers: isJsonObject(fields['headers']) ? fields['headers'] : undefined,
   };
 }
 

@@ -21,11 +21,15 @@ export function formatMarker({ rid, marks }: Marker): string {
 
 /** The marker that a text stands for. */
 export function parseMarker(text: string): Marker {
-  const data: unknown = JSON.parse(text);
-  if (isJsonObject(data) && typeof data['rid'] === 'string' && Array.isArray(data['marks'])) {
-    const items: readonly JsonValue[] = data['marks'];
-    const marks = items.map(toMark).filter((mark) => mark !== undefined);
-    if (marks.length === items.length) return { rid: data['rid'], marks };
+  try {
+    const data: unknown = JSON.parse(text);
+    if (isJsonObject(data) && typeof data['rid'] === 'string' && Array.isArray(data['marks'])) {
+      const items: readonly JsonValue[] = data['marks'];
+      const marks = items.map(toMark).filter((mark) => mark !== undefined);
+      if (marks.length === items.length) return { rid: data['rid'], marks };
+    }
+  } catch {
+    // Falls through to the one message.
   }
   throw new InvalidOptionsError({
     message: 'The marker is not one of a Cosmos DB change feed',
@@ -49,9 +53,8 @@ function toMark(mark: JsonValue): Mark | undefined {
 export function hasPassed(position: FeedPosition | undefined, { rid, marks }: Marker): boolean {
   if (marks.length === 0) return true;
   if (!position || position.rid !== rid) return false;
-  return marks.every((mark) =>
-    position.parts
-      .filter((part) => part.min < mark.max && part.max > mark.min)
-      .every((part) => tokenSequence(part.token) >= mark.sequence),
-  );
+  return marks.every((mark) => {
+    const parts = position.parts.filter((part) => part.min < mark.max && part.max > mark.min);
+    return parts.length > 0 && parts.every((part) => tokenSequence(part.token) >= mark.sequence);
+  });
 }

@@ -8,7 +8,11 @@ import {
 } from '@azure/cosmos';
 import type { Entity, JsonObject, RecordKey } from '@polyphase/core';
 import type { ForeignWriter } from '@polyphase/core/testing';
-import { CosmosEmulator, type CosmosEmulatorOptions } from '@polyphase/cosmos-emulator';
+import {
+  CosmosEmulator,
+  type CosmosEmulatorOptions,
+  type InProcessHttpClient,
+} from '@polyphase/cosmos-emulator';
 import { type CosmosStore, type CosmosStoreOptions, compositeIndexesFor, cosmosStore } from '../src/index.ts';
 import { toPartitionKey } from '../src/partition-key.ts';
 
@@ -28,13 +32,21 @@ export interface CosmosSetup {
 /** Makes a fresh database with a container for each entity, and a store of it. */
 export async function setUpCosmos(
   entities: readonly Entity[],
-  options: { readonly store?: Partial<CosmosStoreOptions>; readonly emulator?: CosmosEmulatorOptions } = {},
+  options: {
+    readonly store?: Partial<CosmosStoreOptions>;
+    readonly emulator?: CosmosEmulatorOptions;
+    /** Comes between the client and the emulator. */
+    readonly between?: (inner: InProcessHttpClient) => InProcessHttpClient;
+  } = {},
 ): Promise<CosmosSetup> {
   const key = process.env['COSMOS_KEY'];
   const isLive = liveEndpoint !== undefined && key !== undefined;
   const emulator = isLive ? undefined : new CosmosEmulator(options.emulator ?? {});
+  const inner = emulator?.clientOptions();
   const client = new CosmosClient(
-    emulator ? emulator.clientOptions() : { endpoint: liveEndpoint ?? '', key: key ?? '' },
+    inner
+      ? { ...inner, httpClient: options.between?.(inner.httpClient) ?? inner.httpClient }
+      : { endpoint: liveEndpoint ?? '', key: key ?? '' },
   );
   const { database } = await client.databases.create({ id: `polyphase-${randomUUID()}` });
   for (const entity of entities) await createContainer(database, entity);
