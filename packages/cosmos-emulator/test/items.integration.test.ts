@@ -227,6 +227,9 @@ describe('expiry', () => {
     expect(await ids()).toEqual(['never']);
     await container.items.create({ id: 'default', pk: 'a', u: 2 });
     expect(await ids()).toEqual(['never', 'default']);
+    // The id of an expired item is free; what took over its unique key keeps it.
+    await container.items.create({ id: 'longer', pk: 'a', u: 4 });
+    expect((await refusal(container.items.create({ id: 'other', pk: 'a', u: 2 }))).code).toBe(409);
   });
 
   it('is off without a default, and by item only with -1', async () => {
@@ -259,6 +262,41 @@ describe('unique keys', () => {
     ).toBe(409);
     await container.item('1', 'a').delete();
     expect((await container.item('3', 'a').replace(body('3', 'one'))).statusCode).toBe(200);
+  });
+});
+
+describe('unique keys inside a batch', () => {
+  const create = (id: string, u: string) => ({
+    operationType: BulkOperationType.Create,
+    resourceBody: { id, pk: 'a', u },
+  });
+  const replace = (id: string, u: string) => ({
+    operationType: BulkOperationType.Replace,
+    id,
+    resourceBody: { id, pk: 'a', u },
+  });
+
+  it('hold between its operations', async () => {
+    const { container } = await setUp({ uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/u'] }] } });
+    const { code, result } = await container.items.batch([create('1', 'x'), create('2', 'x')], 'a');
+    expect(code).toBe(207);
+    expect(result?.map((entry) => entry.statusCode)).toEqual([424, 409]);
+  });
+
+  it('are free again when an operation gives them up', async () => {
+    const { container } = await setUp({ uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/u'] }] } });
+    const moved = await container.items.batch([create('1', 'x'), replace('1', 'y'), create('2', 'x')], 'a');
+    expect(moved.result?.map((entry) => entry.statusCode)).toEqual([201, 200, 201]);
+    const swapped = await container.items.batch(
+      [replace('1', 'z'), replace('2', 'y'), replace('1', 'x')],
+      'a',
+    );
+    expect(swapped.result?.map((entry) => entry.statusCode)).toEqual([200, 200, 200]);
+    const removed = await container.items.batch(
+      [{ operationType: BulkOperationType.Delete, id: '1' }, create('3', 'x')],
+      'a',
+    );
+    expect(removed.result?.map((entry) => entry.statusCode)).toEqual([204, 201]);
   });
 });
 
