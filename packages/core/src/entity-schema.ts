@@ -1,5 +1,5 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
-import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
+import { isJsonObject, type JsonObject, type JsonValue, valueAt } from './json.ts';
 import type { Shape } from './merge.ts';
 
 /** A schema that can check values and describe itself: zod, Valibot, ArkType and others (Standard Schema with JSON Schema). */
@@ -35,18 +35,47 @@ function alternatives(schema: JsonObject): readonly JsonObject[] {
   return Array.isArray(union) ? union.filter(isJsonObject).flatMap(alternatives) : [schema];
 }
 
-function shapeOf(schema: JsonValue | undefined): Shape {
-  if (!isJsonObject(schema)) return EMPTY;
-  const fields = new Map<string, Shape>();
-  const parts = [
-    ...alternatives(schema),
-    ...(Array.isArray(schema['allOf']) ? schema['allOf'].filter(isJsonObject) : []),
-  ];
-  for (const part of parts) {
-    if (!isJsonObject(part['properties'])) continue;
-    for (const [name, property] of Object.entries(part['properties'])) fields.set(name, shapeOf(property));
+/** Reads shapes out of a JSON Schema; each `$ref` once, so that a recursive schema becomes a shape that holds itself. */
+class ShapeReader {
+  readonly #root: JsonObject;
+  readonly #referenced = new Map<string, Shape>();
+
+  constructor(root: JsonObject) {
+    this.#root = root;
   }
-  return fields.size === 0 ? EMPTY : { fields };
+
+  read(schema: JsonValue | undefined): Shape {
+    if (!isJsonObject(schema)) return EMPTY;
+    const { $ref: reference } = schema;
+    if (typeof reference === 'string') return this.#follow(reference);
+    const fields = new Map<string, Shape>();
+    return this.#readInto(schema, fields) ? { fields, open: true } : { fields };
+  }
+
+  #follow(reference: string): Shape {
+    const there = this.#referenced.get(reference);
+    if (there) return there;
+    const fields = new Map<string, Shape>();
+    const shape = { fields, open: false };
+    this.#referenced.set(reference, shape);
+    const path = reference === '#' ? [] : reference.replace(/^#\//, '').split('/');
+    const target = valueAt(this.#root, path);
+    if (isJsonObject(target)) shape.open = this.#readInto(target, fields);
+    return shape;
+  }
+
+  // Answers whether the schema names every field there may be, as that of a map of values does.
+  #readInto(schema: JsonObject, fields: Map<string, Shape>): boolean {
+    const parts = [...alternatives(schema), ...(Array.isArray(schema['allOf']) ? schema['allOf'] : [])];
+    let open = false;
+    for (const part of parts.filter(isJsonObject)) {
+      const { properties, additionalProperties: others } = part;
+      open ||= isJsonObject(others) && Object.keys(others).length > 0;
+      if (!isJsonObject(properties)) continue;
+      for (const [name, property] of Object.entries(properties)) fields.set(name, this.read(property));
+    }
+    return open;
+  }
 }
 
 function typeNames(schema: JsonObject): readonly string[] {
@@ -126,7 +155,7 @@ export function describeSchema(schema: EntitySchema): {
   const fields = Object.entries(output['properties']).map(([name, property]) =>
     describeField(name, property, required.has(name)),
   );
-  return { problems, description: { fields, shape: shapeOf(output), json: output } };
+  return { problems, description: { fields, shape: new ShapeReader(output).read(output), json: output } };
 }
 
 /** The JSON Schema at a path of field names, and whether every step on the way is required. Undefined where nothing is declared. */

@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { digestOf } from './digest.ts';
 import {
   acceptedTypes,
@@ -14,14 +13,13 @@ import {
   type Issue,
   isJsonObject,
   type JsonObject,
-  type JsonValue,
-  jsonEquals,
   MAX_BYTES,
   portabilityIssues,
   valueAt,
 } from './json.ts';
 import { checkKey, keyLabel, type PartitionLevel, type RecordKey } from './key.ts';
 import type { Shape } from './merge.ts';
+import { schemaIssues } from './schema-check.ts';
 
 /** An index that queries lean on. `orderBy` names the fields of one, in its order. */
 export interface EntityIndex {
@@ -140,61 +138,6 @@ function optionProblems(
       if (!names.has(field)) problems.push(`index field "${field}" is not a field of the schema`);
   }
   return problems;
-}
-
-function plainPath(path: StandardSchemaV1.Issue['path']): (string | number)[] {
-  return (path ?? []).map((segment) => {
-    const key = typeof segment === 'object' ? segment.key : segment;
-    return typeof key === 'symbol' ? key.toString() : key;
-  });
-}
-
-// zod and others strip what the schema does not name, so fields may be missing from the output; what is there must be unchanged.
-function changedAt(
-  input: JsonValue | undefined,
-  output: JsonValue,
-  path: readonly (string | number)[],
-): readonly (string | number)[] | undefined {
-  if (Array.isArray(output) && Array.isArray(input) && input.length === output.length) {
-    for (const [i, item] of output.entries()) {
-      const changed = changedAt(input[i], item, [...path, i]);
-      if (changed) return changed;
-    }
-    return undefined;
-  }
-  if (isJsonObject(output) && isJsonObject(input)) {
-    for (const [name, field] of Object.entries(output)) {
-      if (field === undefined) continue;
-      const changed = changedAt(Object.hasOwn(input, name) ? input[name] : undefined, field, [...path, name]);
-      if (changed) return changed;
-    }
-    return undefined;
-  }
-  return jsonEquals(input, output) ? undefined : path;
-}
-
-function schemaIssues(schema: EntitySchema, value: JsonObject, name: string): readonly Issue[] {
-  const result = schema['~standard'].validate(value);
-  if (result instanceof Promise)
-    throw new InvalidOptionsError({
-      message: `The schema of ${name} checks asynchronously; entities need a synchronous one`,
-    });
-  // Only the library's own words about types and formats are passed on; some quote the value, so quoted parts are cut.
-  if (result.issues)
-    return result.issues.map((issue) => ({
-      path: plainPath(issue.path),
-      message: issue.message.replace(/(["'`])(?:(?!\1).){24,}\1/g, '…'),
-    }));
-  // The library typed its output; that it is JSON was checked by the caller.
-  const changed = changedAt(value, result.value as JsonValue, []);
-  return changed
-    ? [
-        {
-          path: changed,
-          message: 'the schema changes this value (transform, default or coercion); schemas may only check',
-        },
-      ]
-    : [];
 }
 
 /**

@@ -90,6 +90,7 @@ export {
   keyLabel,
   keyText,
   MAX_ID_BYTES,
+  MAX_PARTITION_BYTES,
   type PartitionLevel,
   partitionOf,
   partitionText,

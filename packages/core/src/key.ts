@@ -14,6 +14,12 @@ export interface RecordKey {
 /** Longest id that every store accepts, in bytes of UTF-8 (the limit of Cosmos DB). */
 export const MAX_ID_BYTES = 1_023;
 
+/**
+ * Longest text of a whole partition key that every store accepts, in bytes of UTF-8: together with the longest id it still fits
+ * an index row of PostgreSQL (2,704 bytes), and Cosmos DB takes 2,048.
+ */
+export const MAX_PARTITION_BYTES = 1_536;
+
 /** Number of hash buckets that keys fall into. Stores are compared bucket by bucket. */
 export const BUCKETS = 1_024;
 
@@ -59,6 +65,10 @@ export function bucketOf(key: RecordKey): number {
   return hash128(keyText(key))[0] % BUCKETS;
 }
 
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 /** A short name for a key in messages and dead letters: the id where it is harmless text, else its digest. */
 export function keyLabel(key: RecordKey): string {
   return /^[\w.@:-]{1,64}$/.test(key.id) ? key.id : `#${digestOf(keyText(key)).slice(0, 12)}`;
@@ -66,7 +76,8 @@ export function keyLabel(key: RecordKey): string {
 
 /**
  * Refuses a key that some store cannot hold: an empty or reserved id, one with `/`, `\`, `?` or `#`, one past
- * {@link MAX_ID_BYTES}, text with NUL or a lone surrogate, a number that is not finite.
+ * {@link MAX_ID_BYTES}, `.` and `..` (a path to something else in the URLs of Cosmos DB), text with NUL or a lone surrogate, a
+ * number that is not finite, a partition past {@link MAX_PARTITION_BYTES}.
  *
  * @throws {@link InvalidDataError} with one issue for each thing that is wrong
  */
@@ -76,8 +87,8 @@ export function checkKey(key: RecordKey, entity: string): void {
   if (typeof key.id !== 'string' || key.id === '') refuse('must be text and not empty');
   else {
     if (/[/\\?#]/.test(key.id)) refuse('must not hold / \\ ? or #, which Cosmos DB refuses in an id');
-    if (new TextEncoder().encode(key.id).length > MAX_ID_BYTES)
-      refuse(`must not be longer than ${MAX_ID_BYTES} bytes`);
+    if (key.id === '.' || key.id === '..') refuse('must not be . or .., which lead elsewhere in a URL');
+    if (bytesOf(key.id) > MAX_ID_BYTES) refuse(`must not be longer than ${MAX_ID_BYTES} bytes`);
     if (key.id.startsWith(RESERVED_ID_PREFIX))
       refuse(`must not start with "${RESERVED_ID_PREFIX}", which is reserved`);
     if (key.id.endsWith(' ')) refuse('must not end with a space, which Cosmos DB clients trim');
@@ -89,6 +100,11 @@ export function checkKey(key: RecordKey, entity: string): void {
     if (typeof level === 'object' && level !== null)
       issues.push({ path: ['partition', i], message: 'must be text, a number, a boolean or null' });
   });
+  if (bytesOf(partitionText(key.partition)) > MAX_PARTITION_BYTES)
+    issues.push({
+      path: ['partition'],
+      message: `must not be longer than ${MAX_PARTITION_BYTES} bytes in all`,
+    });
   if (issues.length > 0)
     throw new InvalidDataError({ message: `The key of ${entity} cannot be stored`, entity, issues });
 }

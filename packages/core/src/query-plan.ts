@@ -1,9 +1,10 @@
 import { digestOf } from './digest.ts';
 import { type Entity, splitPath } from './entity.ts';
 import { InvalidOptionsError, UnsupportedError } from './errors.ts';
-import { canonicalJson, isJsonObject, type JsonValue, valueAt } from './json.ts';
-import { type PartitionLevel, partitionOf, partitionText, type RecordKey } from './key.ts';
-import type { Scalar } from './query.ts';
+import { canonicalJson, isJsonObject, type JsonValue, portabilityIssues, valueAt } from './json.ts';
+import type { PartitionLevel, RecordKey } from './key.ts';
+import { isScalar, type Scalar } from './query.ts';
+import { decodeCursor, encodeCursor } from './query-cursor.ts';
 import type { StoredRecord } from './record.ts';
 
 /** A comparison operator of {@link Predicate}. */
@@ -53,12 +54,6 @@ const MAX_PATH = 4;
 const MAX_CONDITIONS = 100;
 const OPERATORS = new Set(['eq', 'ne', 'in', 'lt', 'lte', 'gt', 'gte', 'startsWith', 'contains', 'exists']);
 
-const isScalar = (value: unknown): value is Scalar =>
-  value === null ||
-  typeof value === 'string' ||
-  typeof value === 'boolean' ||
-  (typeof value === 'number' && Number.isFinite(value));
-
 class Reader {
   readonly problems: string[] = [];
   #conditions = 0;
@@ -87,6 +82,10 @@ class Reader {
     const path = splitPath(name);
     if (path.length > MAX_PATH || path.includes(''))
       return [this.#refuse(`path "${name}" must be one to ${MAX_PATH} names deep`)];
+    if (portabilityIssues(name).length > 0 || portabilityIssues(textsOf(condition)).length > 0)
+      return [
+        this.#refuse(`condition on "${name}" must not hold NUL or a lone surrogate, which no store keeps`),
+      ];
     if (isScalar(condition))
       return [this.#count({ kind: 'compare', path, operator: 'eq', value: condition })];
     if (!isPlain(condition) || Object.keys(condition).length === 0)
@@ -140,6 +139,11 @@ class Reader {
   }
 }
 
+function textsOf(condition: unknown): readonly unknown[] {
+  const values = isPlain(condition) ? Object.values(condition).flat() : [condition];
+  return values.filter((value) => typeof value === 'string');
+}
+
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -163,7 +167,7 @@ function readOrder(
   orderBy: unknown,
   entity: Entity,
 ): { readonly orderBy: readonly string[]; readonly direction: 'asc' | 'desc' } {
-  const terms: readonly unknown[] = Array.isArray(orderBy) ? orderBy : [];
+  const terms: readonly unknown[] = Array.isArray(orderBy) ? orderBy : orderBy === undefined ? [] : [orderBy];
   const fields: string[] = [];
   const directions = new Set<string>();
   for (const term of terms) {
@@ -198,54 +202,6 @@ function readOrder(
       entity: entity.name,
     });
   return { orderBy: fields, direction: directions.has('desc') ? 'desc' : 'asc' };
-}
-
-// Sort values are JSON. What is none is written as what it cannot be: missing as an empty array, everything else as an empty object.
-function encodeCursor(shape: string, position: PlanPosition): string {
-  const data = [
-    shape,
-    position.values.map((value, i) => {
-      if (value !== undefined) return value;
-      return position.others?.includes(i) === true ? {} : [];
-    }),
-    partitionText(position.key.partition),
-    position.key.id,
-  ];
-  const bytes = new TextEncoder().encode(JSON.stringify(data));
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
-}
-
-function decodeCursor(cursor: string, shape: string, entity: Entity): PlanPosition {
-  try {
-    const binary = atob(cursor.replaceAll('-', '+').replaceAll('_', '/'));
-    const data: unknown = JSON.parse(
-      new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(binary, (char) => char.charCodeAt(0))),
-    );
-    const [owner, values, partition, id]: readonly unknown[] = Array.isArray(data) ? data : [];
-    if (
-      owner === shape &&
-      Array.isArray(values) &&
-      values.every((it) => isScalar(it) || Array.isArray(it) || isPlain(it)) &&
-      typeof partition === 'string' &&
-      typeof id === 'string'
-    ) {
-      return {
-        values: values.map((value: unknown) => (isScalar(value) ? value : undefined)),
-        others: values.flatMap((value: unknown, i) => (isPlain(value) ? [i] : [])),
-        key: { partition: partitionOf(partition), id },
-      };
-    }
-  } catch {
-    // Falls through to the one message: what is wrong inside a cursor is nobody's business but ours.
-  }
-  throw new InvalidOptionsError({
-    message:
-      'cursor does not belong to this query; pass on the cursor of the page before, with the same where and orderBy',
-    entity: entity.name,
-  });
 }
 
 /** A plan together with the way to name its records in a cursor. */

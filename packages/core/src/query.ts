@@ -1,6 +1,16 @@
 /** A value that queries compare with. */
 export type Scalar = string | number | boolean | null;
 
+/** Tells whether queries can compare with a value: text, a finite number, a boolean or null. */
+export function isScalar(value: unknown): value is Scalar {
+  return (
+    value === null ||
+    typeof value === 'string' ||
+    typeof value === 'boolean' ||
+    (typeof value === 'number' && Number.isFinite(value))
+  );
+}
+
 /**
  * What may be asked of one field. A field that is missing, or of another type than the value asked about, matches none of these but
  * `ne` (when present) and `exists: false`. `null` is a value like any other, and is not "missing".

@@ -49,12 +49,12 @@ export interface ReplaceOptions extends ChangeOptions {
   readonly dropUnknown?: boolean | undefined;
 }
 
-/** The part of a value that {@link Repository.patch} takes: a merge patch, where null removes a field. */
+/** The part of a value that {@link Repository.patch} takes: a merge patch, where null removes a field and arrays are replaced whole. */
 export type Patch<Value> = {
-  readonly [Name in keyof Value]?:
-    | (Value[Name] extends object | undefined ? Patch<NonNullable<Value[Name]>> : Value[Name])
-    | null;
+  readonly [Name in keyof Value]?: PatchOf<NonNullable<Value[Name]>> | null | undefined;
 };
+
+type PatchOf<Field> = Field extends readonly unknown[] ? Field : Field extends object ? Patch<Field> : Field;
 
 /**
  * Reads and writes of one entity, by key. The same in every store and in every phase of a migration.

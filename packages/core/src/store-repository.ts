@@ -1,6 +1,6 @@
 import { checkValue, type Entity, type EntityKey, type EntityValue, keyFrom, keyOfValue } from './entity.ts';
 import { InvalidDataError, InvalidOptionsError } from './errors.ts';
-import type { JsonObject } from './json.ts';
+import { type JsonObject, portabilityIssues } from './json.ts';
 import { keyLabel, type RecordKey } from './key.ts';
 import type { Page, Query } from './query.ts';
 import { planQuery, positionOf } from './query-plan.ts';
@@ -131,6 +131,15 @@ export class StoreRepository<E extends Entity<object>>
         message: 'A patch must be an object',
         operation: 'patch',
         entity: this.#entity.name,
+      });
+    const issues = portabilityIssues(changes);
+    if (issues.length > 0)
+      throw new InvalidDataError({
+        message: 'The patch cannot be stored',
+        operation: 'patch',
+        entity: this.#entity.name,
+        key: keyLabel(recordKey),
+        issues,
       });
     // A patch is JSON by its type, where null removes; what it makes of the value is checked after the merge.
     const intent: WriteIntent = {

@@ -1,3 +1,4 @@
+// size: the cases of one contract are read together
 import type { CacheService } from '../cache.ts';
 import type { CacheStore } from '../store.ts';
 import { equal, ok } from './assert.ts';

@@ -1,3 +1,4 @@
+// size: the cases of one contract are read together
 import type { Change, ChangeFeed, FeedRange } from '../change-feed.ts';
 import { keyText } from '../key.ts';
 import type { StoredRecord } from '../record.ts';

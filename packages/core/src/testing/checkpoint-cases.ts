@@ -53,7 +53,7 @@ export const checkpointCases: readonly ContractCase<Host>[] = suite<Host>('check
     },
   },
   {
-    name: 'positions are opaque: any text comes back unchanged',
+    name: 'positions are opaque: every text comes back unchanged',
     requires: [],
     run: async ({ store: { checkpoints } }) => {
       const positions = ['', '"quoted"', "'; --", '{"a":[1]}', '🦜\uffff', 'x'.repeat(20_000), 'line\nbreak'];

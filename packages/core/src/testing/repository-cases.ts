@@ -1,3 +1,4 @@
+// size: the cases of one contract are read together
 import { InvalidDataError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
 import type { RecordHost } from '../store.ts';
@@ -150,7 +151,19 @@ const refusals: readonly Case[] = [
         ok(InvalidDataError.isInstance(error), 'class');
         equal(error.issues[0]?.path, path, 'path');
       }
-      for (const id of ['', 'a/b', 'a\\b', 'a?b', 'a#b', 'end ', 'nul\0', 'x'.repeat(1_024), 'hyb:permit']) {
+      for (const id of [
+        '',
+        '.',
+        '..',
+        'a/b',
+        'a\\b',
+        'a?b',
+        'a#b',
+        'end ',
+        'nul\0',
+        'x'.repeat(1_024),
+        'hyb:permit',
+      ]) {
         await rejects(
           tasks.create({ tenantId: 't1', id }),
           'invalid-data',

@@ -1,3 +1,4 @@
+// size: the cases of one contract are read together
 import type { Entity } from '../entity.ts';
 import { TransactionConflictError } from '../errors.ts';
 import { planQuery } from '../query-plan.ts';
