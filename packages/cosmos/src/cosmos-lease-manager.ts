@@ -44,9 +44,11 @@ export class CosmosLeaseManager implements LeaseManager {
     options: CallOptions = {},
   ): Promise<LeaseAnswer> {
     return this.#change<LeaseAnswer>(name, 'acquire', options, (there, now) => {
-      const remainingMs = there ? there.at + DATE_STEP_MS + there.durationMs - now : 0;
-      if (there?.holder !== undefined && there.holder !== holder && remainingMs > 0)
+      const endsInMs = there ? there.at + DATE_STEP_MS + there.durationMs - now : 0;
+      if (there?.holder !== undefined && there.holder !== holder && endsInMs > 0) {
+        const remainingMs = Math.min(endsInMs, there.durationMs);
         return { answer: { kind: 'held', by: { holder: there.holder, token: there.token, remainingMs } } };
+      }
       const token = there?.holder === holder ? there.token : (there?.token ?? 0) + 1;
       return {
         store: { holder, token, durationMs, at: now },

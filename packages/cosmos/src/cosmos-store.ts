@@ -26,7 +26,12 @@ import { type RequestCharge, RequestCharges } from './request-charge.ts';
 export interface CosmosStoreOptions {
   /** The database, from a client that the caller made and disposes. */
   readonly database: Database;
-  /** Containers of entities that are not in the container of their own name. @default none */
+  /**
+   * Containers of entities that are not in the container of their own name, by entity. A group of several entities needs an entry
+   * too, by group: its permit lies there, and every process must name the same one.
+   *
+   * @default none
+   */
   readonly containers?: Readonly<Record<string, string>> | undefined;
   /**
    * Container of leases and checkpoints. All processes must name the same one, or they do not exclude each other.
@@ -67,7 +72,7 @@ class ContainerStore implements CosmosStore {
     const itemsOf = (): CosmosContainer => this.#control();
     this.checkpoints = new CosmosCheckpointStore({ itemsOf });
     this.leases = new CosmosLeaseManager({ itemsOf });
-    // A group is named for its entity, and its permit lies in that entity's container: whoever may write there may read it.
+    // By name alone, never by what this process has prepared: all processes must look for a permit in one place.
     this.permits = new CosmosPermitStore({ containerOf: (group) => this.#items(this.#containerName(group)) });
     this.runUnit = createRunUnit((entity) => this.#partsOf(entity));
   }
@@ -153,7 +158,7 @@ class ContainerStore implements CosmosStore {
  *
  * One entity in one container, named by the entity or in `containers`. Opens nothing: the client is the caller's.
  *
- * @throws `InvalidOptionsError` when there is no database, or two entities are put into one container
+ * @throws `InvalidOptionsError` when there is no database, or a container has no name
  *
  * @example
  * ```ts
@@ -173,9 +178,6 @@ export function cosmosStore(options: CosmosStoreOptions): CosmosStore {
   for (const [entity, name] of names)
     if (typeof name !== 'string' || name === '')
       problems.push(`containers.${entity} must be the name of a container`);
-  const doubled = names.filter(([, name], i) => names.findIndex(([, other]) => other === name) !== i);
-  for (const [entity, name] of doubled)
-    problems.push(`containers.${entity}: container "${name}" holds another entity already`);
   if (control !== undefined && (typeof control !== 'string' || control === ''))
     problems.push('control must be the name of a container');
   if (problems.length > 0) throw new InvalidOptionsError({ message: 'cosmosStore cannot be made', problems });
