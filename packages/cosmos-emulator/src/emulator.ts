@@ -1,9 +1,9 @@
 import { wellKnownKey } from './authorization.ts';
 import { createClock, type EmulatorClock } from './clock.ts';
 import { FaultQueue } from './faults/fault-queue.ts';
+import { createGateway, type EmulatorStats, type Gateway } from './gateway.ts';
 import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
 import { type Listener, type ListenOptions, listen } from './server.ts';
-import { createService, type EmulatorStats, type Service } from './service.ts';
 import { Account } from './storage/account.ts';
 
 /** How an emulator is made. */
@@ -47,7 +47,7 @@ export class CosmosEmulator {
   /** Faults for the requests to come. */
   readonly faults = new FaultQueue();
   readonly #stats: EmulatorStats = { requests: 0, requestUnits: 0 };
-  readonly #service: Service;
+  readonly #gateway: Gateway;
   readonly #listeners = new Set<Listener>();
 
   /** Makes an empty account. Throws a RangeError for options out of range. */
@@ -59,7 +59,7 @@ export class CosmosEmulator {
     this.key = key;
     this.clock = createClock(now);
     const account = new Account({ clock: this.clock, partitions });
-    this.#service = createService({
+    this.#gateway = createGateway({
       account,
       clock: this.clock,
       faults: this.faults,
@@ -75,7 +75,7 @@ export class CosmosEmulator {
 
   /** Gives the HTTP client for `CosmosClientOptions.httpClient`: requests never leave the process. */
   httpClient(): InProcessHttpClient {
-    return createHttpClient(this.#service);
+    return createHttpClient(this.#gateway);
   }
 
   /** Gives all that `new CosmosClient(...)` needs to work in process. */
@@ -85,7 +85,7 @@ export class CosmosEmulator {
 
   /** Starts an HTTP server on the same data. Rejects when the port is taken. */
   async listen(options: ListenOptions = {}): Promise<Listener> {
-    const listener = await listen(this.#service, options);
+    const listener = await listen(this.#gateway, options);
     this.#listeners.add(listener);
     return listener;
   }

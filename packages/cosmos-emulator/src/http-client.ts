@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Gateway } from './gateway.ts';
 import type { ServiceRequest, ServiceResponse } from './http-message.ts';
-import type { Service } from './service.ts';
 
 /** The part of a pipeline request of `@azure/core-rest-pipeline` that the emulator reads. */
 export interface HttpRequest {
@@ -58,7 +58,7 @@ export interface InProcessHttpClient {
 }
 
 /** Connects a client straight to the service, in the same process. */
-export function createHttpClient(service: Service): InProcessHttpClient {
+export function createHttpClient(gateway: Gateway): InProcessHttpClient {
   return {
     async sendRequest(request) {
       const signal = request.abortSignal instanceof AbortSignal ? request.abortSignal : undefined;
@@ -68,7 +68,7 @@ export function createHttpClient(service: Service): InProcessHttpClient {
       await nextTurn();
       let response: ServiceResponse;
       try {
-        response = await service.handle(serviceRequest(request), signal);
+        response = await gateway.handle(serviceRequest(request), signal);
       } catch (error) {
         throw isAborted(signal) ? abortError() : withRequest(error, request);
       }

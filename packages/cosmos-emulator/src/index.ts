@@ -2,6 +2,6 @@ export type { EmulatorClock } from './clock.ts';
 export { CosmosEmulator, type CosmosEmulatorOptions, type InProcessClientOptions } from './emulator.ts';
 export { ConnectionResetError } from './faults/fault-error.ts';
 export type { Fault, FaultQueue, PendingFault } from './faults/fault-queue.ts';
+export type { EmulatorStats } from './gateway.ts';
 export type { InProcessHttpClient } from './http-client.ts';
 export type { Listener, ListenOptions } from './server.ts';
-export type { EmulatorStats } from './service.ts';

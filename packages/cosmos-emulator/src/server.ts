@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Gateway } from './gateway.ts';
 import type { ServiceRequest } from './http-message.ts';
-import type { Service } from './service.ts';
 
 /** Where to listen. */
 export interface ListenOptions {
@@ -25,10 +25,10 @@ export interface Listener {
 const maximumBodyBytes = 8 * 1024 * 1024;
 
 /** Starts an HTTP server over the service. Rejects when the address cannot be bound. */
-export async function listen(service: Service, options: ListenOptions = {}): Promise<Listener> {
+export async function listen(gateway: Gateway, options: ListenOptions = {}): Promise<Listener> {
   const { port = 0, host = '127.0.0.1' } = options;
   const server = createServer((request, response) => {
-    void answer(service, request, response);
+    void answer(gateway, request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -52,7 +52,7 @@ function portOf(address: AddressInfo | string | null): number {
   return address.port;
 }
 
-async function answer(service: Service, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(gateway: Gateway, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   try {
     const body = await readBody(incoming);
     if (body === undefined) {
@@ -60,7 +60,7 @@ async function answer(service: Service, incoming: IncomingMessage, outgoing: Ser
       outgoing.end(JSON.stringify({ code: 'RequestEntityTooLarge', message: 'Request size is too large' }));
       return;
     }
-    const { status, headers, body: text } = await service.handle(serviceRequest(incoming, body));
+    const { status, headers, body: text } = await gateway.handle(serviceRequest(incoming, body));
     const bytes = Buffer.from(status === 204 || status === 304 ? '' : text);
     outgoing.writeHead(status, { ...headers, 'content-length': bytes.length });
     outgoing.end(bytes);

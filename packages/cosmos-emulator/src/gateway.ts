@@ -22,19 +22,19 @@ export interface EmulatorStats {
 }
 
 /** What answers requests, whichever way they come in. */
-export interface Service {
+export interface Gateway {
   /** Answers. Rejects only where the connection is to break, or where the caller aborts. */
   handle(request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse>;
 }
 
 /** Puts the parts together: signature, faults, routes, and errors as the service words them. */
-export function createService(parts: {
+export function createGateway(parts: {
   account: Account;
   clock: EmulatorClock;
   faults: FaultQueue;
   stats: EmulatorStats;
   key: string;
-}): Service {
+}): Gateway {
   const { account, clock, faults, stats, key } = parts;
   const respond = async (
     request: ServiceRequest,
