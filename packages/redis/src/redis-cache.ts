@@ -10,6 +10,7 @@ import { lease1 } from './scripts/lease-1.ts';
 const FENCE_MS = 60_000;
 // Entries that were filled together must not expire together. Never longer than the time to live that was asked for.
 const JITTER = 0.1;
+const GUARD_WAIT_MS = 1;
 
 /** What a {@link RedisCache} works with; durations are checked before. */
 export interface RedisCacheOptions {
@@ -51,8 +52,8 @@ export class RedisCache implements CacheService {
     if (entry) return { kind: 'hit', entry };
     const waitMs = Number(reply);
     if (waitMs === 0) return { kind: 'leased', token };
-    // Under a guard there is nothing to wait for: the authority has the answer, and nobody is loading it into the cache.
-    return { kind: 'busy', waitMs: Math.max(0, waitMs) };
+    // Under a guard waiting is of little use: the authority has the answer, and nobody is loading it into the cache.
+    return { kind: 'busy', waitMs: Math.max(GUARD_WAIT_MS, waitMs) };
   }
 
   async fill(

@@ -3,9 +3,8 @@ import { redisScript } from '../redis-script.ts';
 /**
  * KEYS: the record. ARGV: version, milliseconds that the fence lasts.
  *
- * Drops the entry and any lease, raises the minimum to the version, and ends one guard. What is strictly newer than the version
- * stays: the invalidation is then a repetition of old news. Equal is dropped, because a writer around the SDK may have changed a
- * body and not its version; and version 0 says nothing about what is newer, so it always drops.
+ * Drops the entry and any lease, raises the minimum to the version where it is lower, and ends one guard. A repetition drops what
+ * was filled since, which costs a load and no more.
  */
 export const invalidate1 = redisScript(
   'invalidate',
@@ -14,10 +13,7 @@ local state = string.sub(held, 1, 1)
 local minimum, fence, marks = ARGV[1], tonumber(ARGV[2]), {}
 if state ~= '' then
   local there = string.sub(held, 2, 33)
-  if there > minimum then
-    if state ~= 'G' and minimum ~= string.rep('0', 32) then return 0 end
-    minimum = there
-  end
+  if there > minimum then minimum = there end
 end
 if state == 'G' then
   local time = redis.call('TIME')
