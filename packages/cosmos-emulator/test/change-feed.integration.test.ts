@@ -4,6 +4,7 @@ import {
   type Container,
   CosmosClient,
   type FeedRange,
+  PartitionKeyKind,
 } from '@azure/cosmos';
 import { describe, expect, it } from 'vitest';
 import { onPk, setUp } from './cosmos-setup.ts';
@@ -99,6 +100,39 @@ describe('the change feed', () => {
     expect(parts.flatMap((part) => part.ids).toSorted()).toEqual([...ids].toSorted());
     expect(parts.every((part) => part.ids.length < 40)).toBe(true);
     expect((await drain(fromBeginning(container))).ids.toSorted()).toEqual([...ids].toSorted());
+  });
+
+  it('reads the prefix of a hierarchical key', async () => {
+    const partitionKey = { ...onPk, paths: ['/tenant', '/user'], kind: PartitionKeyKind.MultiHash };
+    const { container } = await setUp({ partitionKey }, { partitions: 2 });
+    for (let at = 0; at < 12; at++) {
+      await container.items.create({ id: `${at}`, tenant: `t${at % 3}`, user: `u${at % 4}` });
+    }
+    const changeFeedStartFrom = ChangeFeedStartFrom.Beginning(['t1']);
+    const iterator = container.items.getChangeFeedIterator<Item>({ changeFeedStartFrom });
+    expect((await drain(iterator)).ids).toEqual(['1', '4', '7', '10']);
+  });
+
+  it('reads a part of a physical partition, as after a merge', async () => {
+    const { container } = await setUp();
+    const ids = Array.from({ length: 20 }, (_, at) => `${String.fromCharCode(97 + at)}${at}`);
+    await create(container, ...ids);
+    const { resource } = await container.read();
+    const middle = '20'.padEnd(32, '0');
+    const halves = [
+      ['', middle],
+      [middle, 'FF'],
+    ].map(([minInclusive, maxExclusive]) => {
+      const range = { minInclusive, maxExclusive, continuationToken: '"0"' };
+      const token = JSON.stringify({ rid: resource?._rid, Continuation: [range] });
+      const changeFeedStartFrom = ChangeFeedStartFrom.Continuation(token);
+      return container.items.getChangeFeedIterator<Item>({ changeFeedStartFrom });
+    });
+    const [low, high] = await Promise.all(halves.map((half) => drain(half)));
+    expect(low?.ids.length).toBeGreaterThan(0);
+    expect(high?.ids.length).toBeGreaterThan(0);
+    expect(new Set([...(low?.ids ?? []), ...(high?.ids ?? [])])).toEqual(new Set(ids));
+    expect((low?.ids.length ?? 0) + (high?.ids.length ?? 0)).toBe(20);
   });
 
   it('keeps the writes of one batch together, under one number', async () => {

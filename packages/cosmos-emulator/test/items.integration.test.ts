@@ -93,6 +93,7 @@ describe('items', () => {
     }
     expect((await container.item('0', ['t0', 'u0']).read()).statusCode).toBe(200);
     expect((await container.item('0', ['t0', 'u1']).read()).statusCode).toBe(404);
+    expect(await refusal(container.item('0', ['t0']).read())).toMatchObject({ code: 400, substatus: 1001 });
     const query = 'SELECT VALUE c.id FROM c';
     const prefix = await container.items.query(query, { partitionKey: ['t1'] }).fetchAll();
     expect(prefix.resources).toHaveLength(10);

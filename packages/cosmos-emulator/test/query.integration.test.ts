@@ -250,5 +250,7 @@ describe('queries', () => {
     expect(await where("c.id = 'p01' AND c.id = 'p02'")).toEqual([]);
     expect(await where("c.id = 'p01' OR c.id = 'p02'")).toHaveLength(2);
     expect(await where('c.pk = null')).toEqual([]);
+    expect(await where("c.pk IN ('k1', 'k4') AND c.age > 0")).toHaveLength(5);
+    expect(await where("c.pk = 'k1' AND c.pk IN ('k1', 'k4')")).toHaveLength(3);
   });
 });

@@ -84,6 +84,16 @@ describe('operators', () => {
     expect(evaluate(expression)).toEqual(expected);
   });
 
+  it('match patterns in bounded time', () => {
+    const document = { text: 'a'.repeat(20_000) };
+    expect(evaluate(`c.text LIKE "${'%a'.repeat(30)}b"`, document)).toBe(false);
+    expect(evaluate(`c.text LIKE "${'%a'.repeat(30)}%"`, document)).toBe(true);
+    expect(evaluate('"x-y" LIKE "[a-c]%"')).toBe(false);
+    expect(evaluate('"b-y" LIKE "[a-c]%y"')).toBe(true);
+    expect(evaluate('"" LIKE "%"')).toBe(true);
+    expect(evaluate('"ab" LIKE "a"')).toBe(false);
+  });
+
   it('reach into documents, and never into what they inherit', () => {
     const document = { a: { b: [10, { x: 1 }] }, 'odd name': 2, i: 1 };
     expect(evaluate('c.a.b[1].x', document)).toBe(1);

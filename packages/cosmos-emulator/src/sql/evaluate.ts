@@ -5,7 +5,7 @@ import { type Aggregation, aggregationOf } from './aggregate.ts';
 import type { BinaryOperator, ExpressionKind, ExpressionOf, Query } from './ast.ts';
 import { compareValues, typeRank, valuesEqual } from './compare.ts';
 import { findFunction } from './functions/built-in.ts';
-import { likePattern } from './like.ts';
+import { compileLike } from './like.ts';
 
 /** The values of the FROM aliases in scope, by slot. */
 export type Row = readonly Value[];
@@ -70,7 +70,7 @@ const compilers: Compilers = {
   },
   between: compileBetween,
   in: compileIn,
-  like: compileLike,
+  like: compileLikeTest,
   conditional: ({ test, yes, no }, scope) => {
     const [tested, first, second] = [compile(test, scope), compile(yes, scope), compile(no, scope)];
     return (row, run) => (tested(row, run) === true ? first(row, run) : second(row, run));
@@ -245,24 +245,22 @@ function compileIn({ operand, items }: ExpressionOf<'in'>, scope: Scope): Evalua
   };
 }
 
-function compileLike({ operand, pattern, escape }: ExpressionOf<'like'>, scope: Scope): Evaluator {
+function compileLikeTest({ operand, pattern, escape }: ExpressionOf<'like'>, scope: Scope): Evaluator {
   const inner = compile(operand, scope);
   const wanted = compile(pattern, scope);
   const escaped = escape === undefined ? () => undefined : compile(escape, scope);
-  let last: { readonly text: string; readonly escape: Value; readonly expression: RegExp } | undefined;
+  let last:
+    | { readonly text: string; readonly escape: Value; readonly matches: (text: string) => boolean }
+    | undefined;
   return (row, run) => {
     const value = inner(row, run);
     const text = wanted(row, run);
     if (typeof value !== 'string' || typeof text !== 'string') return undefined;
     const mark = escaped(row, run);
     if (last === undefined || last.text !== text || last.escape !== mark) {
-      last = {
-        text,
-        escape: mark,
-        expression: likePattern(text, typeof mark === 'string' ? mark : undefined),
-      };
+      last = { text, escape: mark, matches: compileLike(text, typeof mark === 'string' ? mark : undefined) };
     }
-    return last.expression.test(value);
+    return last.matches(value);
   };
 }
 
