@@ -1,1 +1,3 @@
-export {};
+export { type PostgresPool } from './driver.ts';
+export { type PostgresMigrationOptions, postgresMigrations } from './postgres-migrations.ts';
+export { type PostgresStore, type PostgresStoreOptions, postgresStore } from './postgres-store.ts';

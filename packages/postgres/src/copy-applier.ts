@@ -1,0 +1,244 @@
+import {
+  ConnectionError,
+  type CopyOptions,
+  type CopyOutcome,
+  type Entity,
+  FencedError,
+  keyText,
+  partitionOf,
+  type RecordCopy,
+  type RecordKey,
+  type StoredRecord,
+  UnknownOutcomeError,
+} from '@polyphase/core';
+import type { StatementResult } from './batch.ts';
+import { type Connections, placeOf, type Session, type UseOptions } from './connections.ts';
+import { CopyPage } from './copy-page.ts';
+import { serverError, toPolyphaseError } from './postgres-errors.ts';
+import { settleCommit } from './settle.ts';
+import { advanceCheckpoint } from './sql/advance-checkpoint.ts';
+import { appendJournal } from './sql/append-journal.ts';
+import { rowsInput, type StoredKey } from './sql/insert-records.ts';
+import { resolveDeadLetters } from './sql/resolve-dead-letters.ts';
+import { command } from './statement.ts';
+import type { KnownTable, Tables } from './tables.ts';
+import { BEGIN, COMMIT, committed } from './transaction.ts';
+
+const SAVEPOINT = command('savepoint hyb_rows');
+const RELEASE = command('release savepoint hyb_rows');
+const ROLLBACK_TO = command('rollback to savepoint hyb_rows');
+
+interface Work {
+  readonly session: Session;
+  readonly known: KnownTable;
+  readonly page: CopyPage;
+}
+
+interface Group {
+  readonly records: readonly StoredRecord[];
+  readonly over: boolean;
+}
+
+/**
+ * Applies pages of copies: locks the rows that are there, decides in memory, stores all that is newer in two statements, and
+ * commits it with checkpoint and journal.
+ *
+ * A row that the table refuses must not sink its page: the page is halved until the row is alone. A unique value that is taken
+ * (swapped values arrive out of order) is stored all the same, outside of the unique indexes, and brought back into them when the
+ * value is free; any other refusal becomes a dead letter, which the next copy of the key that is stored closes.
+ */
+export class CopyApplier {
+  readonly #entity: Entity;
+  readonly #connections: Connections;
+  readonly #tables: Tables;
+
+  constructor(options: {
+    readonly entity: Entity;
+    readonly connections: Connections;
+    readonly tables: Tables;
+  }) {
+    this.#entity = options.entity;
+    this.#connections = options.connections;
+    this.#tables = options.tables;
+  }
+
+  /** See `RecordStore.apply`. */
+  async apply(copies: readonly RecordCopy[], options: CopyOptions): Promise<readonly CopyOutcome[]> {
+    const place: UseOptions = { operation: 'apply', entity: this.#entity.name, signal: options.signal };
+    let known = await this.#tables.get(this.#entity, this.#connections.one(place));
+    for (;;) {
+      const page = new CopyPage(this.#entity, copies);
+      const layout = await this.#connections.use(
+        (session) => this.#page({ session, known, page }, options, place),
+        place,
+      );
+      if (layout === undefined) {
+        await this.#endClashes(known, place);
+        return page.outcomes;
+      }
+      known = await this.#tables.get(this.#entity, this.#connections.one(place), layout);
+    }
+  }
+
+  // Answers with the table's layout when it is another than ours: nothing was stored then.
+  async #page(work: Work, options: CopyOptions, place: UseOptions): Promise<number | undefined> {
+    const { session, known, page } = work;
+    session.open = true;
+    const { checkpoint } = options;
+    const advance = checkpoint ? [advanceCheckpoint(checkpoint).bind(checkpoint)] : [];
+    const lock = known.statements.lockMany.bind(page.undecided);
+    const answers = await session.run([BEGIN, ...advance, lock, known.statements.moment.bind(undefined)]);
+    const [moment] = known.statements.moment.rows(answers.at(-1));
+    if (!moment || moment.layout !== known.table.layout) return moment?.layout ?? 0;
+    if (checkpoint && answers[1]?.rows.length !== 1)
+      throw new FencedError({
+        message: `The checkpoint is not at ${checkpoint.expected}, or the lease was lost`,
+        key: checkpoint.name,
+      });
+    await this.#storeAll(work, known.statements.lockMany.rows(answers.at(-2)));
+    await this.#commit(work, options, moment.transactionId, place);
+    return undefined;
+  }
+
+  async #storeAll(work: Work, locked: readonly StoredRecord[]): Promise<void> {
+    const { session, known, page } = work;
+    for (let rows = locked; ; ) {
+      const { over, fresh } = page.decide(rows);
+      if (over.length === 0 && fresh.length === 0) return;
+      const asked = [...over, ...fresh].map(({ key }) => keyText(key));
+      const stored = await this.#storeOrSplit(work, [
+        { records: over, over: true },
+        { records: fresh, over: false },
+      ]);
+      // Somebody else came first with a key: decide again about what is there now.
+      const raced = new Set(asked.filter((text) => !stored.has(text)));
+      if (raced.size === 0) return;
+      page.reopen(raced);
+      const lock = known.statements.lockMany.bind(page.undecided);
+      rows = known.statements.lockMany.rows((await session.run([lock]))[0]);
+    }
+  }
+
+  // The key texts that were stored or set aside.
+  async #storeOrSplit(work: Work, groups: readonly Group[]): Promise<ReadonlySet<string>> {
+    const stored = await this.#try(work, groups, false);
+    if (stored.kind === 'stored') return stored.keys;
+    const records = groups.flatMap(({ records: some, over }) => some.map((record) => ({ record, over })));
+    const [first] = records;
+    if (records.length === 1 && first) return this.#storeOne(work, groups, first.record, stored.error);
+    const half = Math.ceil(records.length / 2);
+    const done = new Set<string>();
+    for (const part of [records.slice(0, half), records.slice(half)]) {
+      const some = [true, false].map((over) => ({
+        records: part.filter((it) => it.over === over).map(({ record }) => record),
+        over,
+      }));
+      for (const key of await this.#storeOrSplit(work, some)) done.add(key);
+    }
+    return done;
+  }
+
+  async #storeOne(
+    work: Work,
+    groups: readonly Group[],
+    record: StoredRecord,
+    error: unknown,
+  ): Promise<ReadonlySet<string>> {
+    let refusal = error;
+    if (serverError(error)?.code === '23505') {
+      const stored = await this.#try(work, groups, true);
+      if (stored.kind === 'stored') return stored.keys;
+      refusal = stored.error;
+    }
+    work.page.reject(record, toPolyphaseError(refusal, {}).message);
+    return new Set([keyText(record.key)]);
+  }
+
+  async #try(
+    { session, known: { table, statements } }: Work,
+    groups: readonly Group[],
+    clash: boolean,
+  ): Promise<
+    | { readonly kind: 'stored'; readonly keys: ReadonlySet<string> }
+    | { readonly kind: 'refused'; readonly error: unknown }
+  > {
+    const stores = groups
+      .filter(({ records }) => records.length > 0)
+      .map(({ records, over }) =>
+        (over ? statements.updateMany : statements.insertMany).bind(rowsInput(table, records, clash)),
+      );
+    try {
+      const answers = await session.run([SAVEPOINT, ...stores, RELEASE]);
+      const keys = answers.slice(1, -1).flatMap((answer) => statements.insertMany.rows(answer));
+      return { kind: 'stored', keys: new Set(keys.map(textOf)) };
+    } catch (error) {
+      if (session.broken || !/^(22|23|54)/.test(serverError(error)?.code ?? '')) throw error;
+      await session.run([ROLLBACK_TO]);
+      return { kind: 'refused', error };
+    }
+  }
+
+  async #commit(
+    { session, page }: Work,
+    options: CopyOptions,
+    transactionId: string,
+    place: UseOptions,
+  ): Promise<void> {
+    const journal = [...(options.journal ?? []), ...page.journal];
+    const resolved = resolveDeadLetters.bind({ entity: this.#entity.name, keys: page.applied });
+    const append = journal.length > 0 ? [appendJournal.bind(journal)] : [];
+    let answers: readonly StatementResult[] = [];
+    try {
+      answers = await session.run([resolved, ...append, COMMIT]);
+      session.open = false;
+    } catch (error) {
+      if (!session.broken || place.signal?.aborted === true) throw error;
+      const status = await settleCommit(this.#connections, transactionId, place);
+      if (status === 'committed') return;
+      throw status === 'aborted'
+        ? new ConnectionError({
+            message: 'The connection was lost before the commit; nothing was written',
+            cause: error,
+            ...placeOf(place),
+          })
+        : unknown(error);
+    }
+    if (!committed(answers.at(-1))) throw unknown(undefined);
+  }
+
+  // Rows whose unique value was taken try again after each page, one by one: each is its own transaction.
+  async #endClashes({ statements }: KnownTable, place: UseOptions): Promise<void> {
+    if (!this.#entity.indexes.some(({ unique }) => unique !== undefined)) return;
+    try {
+      const [result] = await this.#connections.run([statements.clashes.bind(undefined)], place);
+      for (const key of statements.clashes.rows(result))
+        await this.#endClash(statements.endClash.bind(key), place);
+    } catch {
+      // The page is committed; the next one tries again, and the gate shows what is left.
+    }
+  }
+
+  async #endClash(bound: Parameters<Session['run']>[0][number], place: UseOptions): Promise<void> {
+    await this.#connections.use(async (session) => {
+      try {
+        await session.run([bound]);
+      } catch (error) {
+        if (serverError(error)?.code !== '23505') throw error;
+      }
+    }, place);
+  }
+}
+
+function textOf({ pk, id }: StoredKey): string {
+  const key: RecordKey = { partition: partitionOf(pk), id };
+  return keyText(key);
+}
+
+function unknown(cause: unknown): UnknownOutcomeError {
+  return new UnknownOutcomeError({
+    message:
+      'The copies were sent and it is not known whether they were stored; apply them again, which is safe',
+    operationId: 'apply',
+    cause,
+  });
+}

@@ -1,0 +1,55 @@
+import type { PostgresPoolClient } from 'kysely';
+
+/** One value of a row or of a parameter in PostgreSQL's text format; null is SQL's null. */
+export type Cell = string | null;
+
+/** The part of pg's protocol connection that a batch speaks to: what `pg-cursor` uses too, and `close`. */
+export interface DriverConnection {
+  readonly stream: { cork(): void; uncork(): void };
+  parse(message: { name: string; text: string }, more: boolean): void;
+  bind(message: { statement: string; values: readonly Cell[] } | null, more: boolean): void;
+  execute(message: Record<string, never> | null, more: boolean): void;
+  close(message: { type: 'S'; name: string }, more: boolean): void;
+  sync(): void;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
+}
+
+/** What pg's client hands the messages of a request to: a `Submittable` that is its own result. */
+export interface DriverRequest {
+  submit(connection: DriverConnection): void;
+  handleRowDescription(): void;
+  handleDataRow(message: { readonly fields: readonly Cell[] }): void;
+  handleCommandComplete(message: { readonly text: string }): void;
+  handleEmptyQuery(): void;
+  handlePortalSuspended(): void;
+  handleError(error: unknown): void;
+  handleReadyForQuery(): void;
+}
+
+/** The part of pg's `PoolClient` that is called. */
+export interface DriverClient {
+  query(request: DriverRequest): unknown;
+  release(destroy?: Error | boolean): void;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** The part of pg's `Pool` that is called. Whoever made it closes it. */
+export interface PostgresPool {
+  connect(): Promise<DriverClient & PostgresPoolClient>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  readonly options: object;
+}
+
+const guarded = new WeakSet<object>();
+const noop = (): void => undefined;
+
+/**
+ * Keeps the loss of a connection from ending the process, as an `error` event without a listener would: the pool listens only
+ * while a connection is idle. Whoever uses the connection, or the pool, learns of the loss by itself.
+ */
+export function guard(emitter: Pick<DriverClient, 'on'>): void {
+  if (guarded.has(emitter)) return;
+  guarded.add(emitter);
+  emitter.on('error', noop);
+}

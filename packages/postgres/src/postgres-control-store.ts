@@ -1,0 +1,85 @@
+import {
+  type AdvanceOptions,
+  type CallOptions,
+  type ControlChange,
+  type ControlRow,
+  type ControlStore,
+  InvalidOptionsError,
+  NotFoundError,
+  StoreError,
+  type Wish,
+} from '@polyphase/core';
+import type { Connections, UseOptions } from './connections.ts';
+import { advanceControl } from './sql/advance-control.ts';
+import { createControl } from './sql/create-control.ts';
+import { readControl } from './sql/read-control.ts';
+import { ownGroup } from './sql/share-group.ts';
+import { submitWish } from './sql/submit-wish.ts';
+import { BEGIN, COMMIT, committed } from './transaction.ts';
+
+/** The control rows of all groups, in `polyphase.control`. */
+export class PostgresControlStore implements ControlStore {
+  readonly #connections: Connections;
+
+  constructor(options: { readonly connections: Connections }) {
+    this.#connections = options.connections;
+  }
+
+  async read(group: string, options?: CallOptions): Promise<ControlRow | undefined> {
+    const [result] = await this.#connections.run([readControl.bind(group)], place('read', group, options));
+    return readControl.rows(result)[0];
+  }
+
+  async create(row: ControlRow, options?: CallOptions): Promise<ControlRow> {
+    // Nobody removes a control row, so that after the insert there is one.
+    const answers = await this.#connections.run(
+      [createControl.bind(row), readControl.bind(row.group)],
+      place('create', row.group, options),
+    );
+    return readControl.rows(answers[1])[0] ?? row;
+  }
+
+  async advance(
+    group: string,
+    epoch: number,
+    change: ControlChange,
+    options: AdvanceOptions = {},
+  ): Promise<ControlRow | undefined> {
+    const bound = advanceControl.bind({ group, epoch, ...change });
+    const where = place('advance', group, options);
+    if (options.exclusive !== true)
+      return advanceControl.rows((await this.#connections.run([bound], where))[0])[0];
+    return this.#connections.use(async (session) => {
+      session.open = true;
+      // The lock must be a statement of its own: the row is then read as the last write in flight left it.
+      const answers = await session.run([BEGIN, ownGroup.bind(group), bound, COMMIT]);
+      session.open = false;
+      if (!committed(answers.at(-1)))
+        throw new StoreError({ message: 'The step was rolled back', key: group });
+      return advanceControl.rows(answers[2])[0];
+    }, where);
+  }
+
+  async submit(group: string, wish: Wish, options?: CallOptions): Promise<ControlRow> {
+    const where = place('submit', group, options);
+    const [result] = await this.#connections.run([submitWish.bind({ group, wish })], where);
+    const submitted = submitWish.rows(result)[0];
+    if (submitted) return submitted;
+    const row = await this.read(group, options);
+    if (!row)
+      throw new NotFoundError({
+        message: 'The group has no control row yet',
+        operation: 'submit',
+        key: group,
+      });
+    throw new InvalidOptionsError({
+      message: `Config revision ${wish.revision} is not above ${row.wish.revision}, which is in force; raise it`,
+      operation: 'submit',
+      key: group,
+    });
+  }
+}
+
+function place(operation: string, group: string, options: CallOptions | undefined): UseOptions {
+  return { operation, key: group, signal: options?.signal };
+}

@@ -1,0 +1,148 @@
+import {
+  BUCKETS,
+  type CallOptions,
+  type CopyOptions,
+  type CopyOutcome,
+  type Entity,
+  keyText,
+  type QueryPlan,
+  type RecordCopy,
+  type RecordKey,
+  type RecordStore,
+  type RecordSummary,
+  type ScanOptions,
+  type StoredRecord,
+  type WriteIntent,
+  type WriteOptions,
+  type WriteResult,
+} from '@polyphase/core';
+import type { BoundStatement, StatementResult } from './batch.ts';
+import type { Connections, UseOptions } from './connections.ts';
+import { CopyApplier } from './copy-applier.ts';
+import { recordsOf } from './postgres-query.ts';
+import { RecordWriter } from './record-writer.ts';
+import type { ReadRow } from './sql/read-record.ts';
+import type { KnownTable, Tables } from './tables.ts';
+
+const SCAN_PAGE = 1_000;
+
+/** What a read sends, and how its answer is read. */
+export interface RowRead {
+  readonly bound: BoundStatement;
+  readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
+}
+
+/** The records of one entity in its table. */
+export class PostgresRecords implements RecordStore {
+  readonly #entity: Entity;
+  readonly #connections: Connections;
+  readonly #tables: Tables;
+  readonly #writer: RecordWriter;
+  readonly #applier: CopyApplier;
+
+  constructor(options: {
+    readonly entity: Entity;
+    readonly connections: Connections;
+    readonly tables: Tables;
+  }) {
+    this.#entity = options.entity;
+    this.#connections = options.connections;
+    this.#tables = options.tables;
+    this.#writer = new RecordWriter(options);
+    this.#applier = new CopyApplier(options);
+  }
+
+  async read(key: RecordKey, options?: CallOptions): Promise<StoredRecord | undefined> {
+    const rows = await this.#rows('read', ({ statements }) => readOne(statements.read, key), options);
+    return rows[0]?.record;
+  }
+
+  async readMany(
+    keys: readonly RecordKey[],
+    options?: CallOptions,
+  ): Promise<readonly (StoredRecord | undefined)[]> {
+    const rows = await this.#rows(
+      'readMany',
+      ({ statements }) => readOne(statements.readMany, keys),
+      options,
+    );
+    return inOrder(keys, recordsOf(rows));
+  }
+
+  async query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]> {
+    return recordsOf(await this.#rows('query', ({ queries }) => queries.bind(plan), options));
+  }
+
+  async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {
+    return this.#writer.write(intent, options);
+  }
+
+  async apply(copies: readonly RecordCopy[], options: CopyOptions = {}): Promise<readonly CopyOutcome[]> {
+    return this.#applier.apply(copies, options);
+  }
+
+  async *scan(options: ScanOptions = {}): AsyncGenerator<readonly RecordSummary[], void, undefined> {
+    const { from, to } = options.buckets ?? { from: 0, to: BUCKETS };
+    const place = this.#place('scan', options);
+    const { statements } = await this.#tables.get(this.#entity, this.#connections.one(place));
+    let at = { bucket: from, pk: '', id: '' };
+    for (;;) {
+      const bound = statements.scan.bind({ ...at, toBucket: to, limit: SCAN_PAGE });
+      const [result] = await this.#connections.run([bound], place);
+      const rows = statements.scan.rows(result);
+      if (rows.length > 0) yield rows.map((row) => row.summary);
+      const last = rows.at(-1);
+      if (rows.length < SCAN_PAGE || !last) return;
+      at = { bucket: last.bucket, pk: last.pk, id: last.summary.key.id };
+    }
+  }
+
+  async count(options?: CallOptions): Promise<number> {
+    const place = { ...this.#place('count', options), whole: true };
+    const { statements } = await this.#tables.get(this.#entity, this.#connections.one(place));
+    const [result] = await this.#connections.run([statements.count.bind(undefined)], place);
+    return statements.count.rows(result)[0] ?? 0;
+  }
+
+  // Rows that were written by another layout than we know are read again by that one.
+  async #rows(
+    operation: string,
+    read: (known: KnownTable) => RowRead,
+    options: CallOptions | undefined,
+  ): Promise<readonly ReadRow[]> {
+    const place = this.#place(operation, options);
+    let known = await this.#tables.get(this.#entity, this.#connections.one(place));
+    for (;;) {
+      const { bound, rows } = read(known);
+      const [result] = await this.#connections.run([bound], place);
+      const found = rows(result);
+      const other = found.find(({ layout }) => layout !== known.table.layout);
+      if (!other) return found;
+      known = await this.#tables.get(this.#entity, this.#connections.one(place), other.layout);
+    }
+  }
+
+  #place(operation: string, options: CallOptions | undefined): UseOptions {
+    return { operation, entity: this.#entity.name, signal: options?.signal };
+  }
+}
+
+/** A read by a statement that is compiled already. */
+export function readOne<Input>(
+  statement: {
+    bind(input: Input): BoundStatement;
+    readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
+  },
+  input: Input,
+): RowRead {
+  return { bound: statement.bind(input), rows: (result) => statement.rows(result) };
+}
+
+/** Records in the order of the keys that were asked for. */
+export function inOrder(
+  keys: readonly RecordKey[],
+  records: readonly StoredRecord[],
+): readonly (StoredRecord | undefined)[] {
+  const found = new Map(records.map((record) => [keyText(record.key), record]));
+  return keys.map((key) => found.get(keyText(key)));
+}

@@ -1,0 +1,172 @@
+import {
+  type CallOptions,
+  type Entity,
+  type GateAnswer,
+  InvalidOptionsError,
+  type RecordStore,
+  type RelationalStore,
+} from '@polyphase/core';
+import { Kysely, PostgresDialect } from 'kysely';
+import { applyMigrations } from './apply-migrations.ts';
+import { Connections, type UseOptions } from './connections.ts';
+import { guard, type PostgresPool } from './driver.ts';
+import { PostgresCheckpointStore } from './postgres-checkpoint-store.ts';
+import { PostgresControlStore } from './postgres-control-store.ts';
+import { PostgresDirtyKeys } from './postgres-dirty-keys.ts';
+import { toPolyphaseError } from './postgres-errors.ts';
+import { PostgresJournal } from './postgres-journal.ts';
+import { PostgresLeaseManager } from './postgres-lease-manager.ts';
+import { SDK_SCHEMA } from './postgres-migrations.ts';
+import { PostgresRecords } from './postgres-records.ts';
+import { postgresRunUnit } from './postgres-unit-of-work.ts';
+import { hasColumnName, idColumnOf } from './table.ts';
+import { Tables } from './tables.ts';
+import { verifySdkTables, verifyServer, verifyTable } from './verify-table.ts';
+
+/** What {@link postgresStore} takes. */
+export interface PostgresStoreOptions {
+  /** A `Pool` of pg, without `pipeline`. Whoever made it closes it, after everything that uses the store. */
+  readonly pool: PostgresPool;
+  /** Schema of the entities' tables. The SDK's own are in `polyphase`. @default "public" */
+  readonly schema?: string;
+  /**
+   * What `prepare` does about migrations: `"apply"` runs what is missing, `"check"` says what is missing and changes nothing.
+   *
+   * @default "apply"
+   */
+  readonly migrations?: 'apply' | 'check';
+  /** Longest wait for a connection, and for the answer to each request, in milliseconds, 100 or more. @default 30000 */
+  readonly timeoutMs?: number;
+}
+
+/** PostgreSQL as a store of rows. */
+export interface PostgresStore extends RelationalStore {
+  /**
+   * The caller's pool as Kysely, for what the portable API cannot say. Writes that go this way are not fenced, and neither
+   * versions nor dirty keys know of them. Destroying it leaves the pool open.
+   */
+  readonly kysely: Kysely<unknown>;
+}
+
+/**
+ * A store of rows in PostgreSQL 15 or later. Nothing is sent before the first call.
+ *
+ * Guarantee: a write is one transaction in READ COMMITTED; what it reports as committed is, and a COMMIT whose reply was lost is
+ * settled by the transaction's number and the operation id before `UnknownOutcomeError` is thrown.
+ *
+ * @throws {@link InvalidOptionsError} when an option is wrong
+ *
+ * @example
+ * ```ts
+ * import { postgresStore } from '@polyphase/postgres';
+ * import { Pool } from 'pg';
+ *
+ * const pool = new Pool({ connectionString: 'postgres://app@localhost/app' });
+ * const store = postgresStore({ pool, schema: 'app' });
+ * ```
+ */
+export function postgresStore(options: PostgresStoreOptions): PostgresStore {
+  const { pool, schema = 'public', migrations = 'apply', timeoutMs = 30_000 } = options;
+  checkOptions({ pool, schema, migrations, timeoutMs });
+  const connections = new Connections({ pool, timeoutMs });
+  const tables = new Tables({ schema });
+  const records = new Map<Entity, RecordStore>();
+  const kysely = kyselyOn(pool);
+  const idColumns = new Map<string, string>();
+  return {
+    kind: 'rows',
+    kysely,
+    records: (entity) => {
+      const known = records.get(entity) ?? new PostgresRecords({ entity, connections, tables });
+      records.set(entity, known);
+      idColumns.set(entity.name, idColumnOf(entity));
+      return known;
+    },
+    runUnit: postgresRunUnit({ connections, tables }),
+    checkpoints: new PostgresCheckpointStore({ connections }),
+    leases: new PostgresLeaseManager({ connections }),
+    control: new PostgresControlStore({ connections }),
+    dirtyKeys: new PostgresDirtyKeys({ connections, schema, idColumnOf: (entity) => idColumns.get(entity) }),
+    journal: new PostgresJournal({ connections }),
+    prepare: async (entities, { signal }: CallOptions = {}) => {
+      const place: UseOptions = { operation: 'prepare', signal };
+      const missing = await problemsOf(connections, entities, schema, place);
+      if (missing.length > 0 && migrations === 'apply') await migrate(kysely, entities, schema);
+      const problems =
+        missing.length > 0 && migrations === 'apply'
+          ? await problemsOf(connections, entities, schema, place)
+          : missing;
+      if (problems.length > 0)
+        throw new InvalidOptionsError({ message: 'PostgreSQL is not ready for these entities', problems });
+      for (const entity of entities) idColumns.set(entity.name, idColumnOf(entity));
+    },
+    verify: async (entity, { signal }: CallOptions = {}) => {
+      const place: UseOptions = { operation: 'verify', entity: entity.name, signal };
+      const sdk = [await verifyServer(connections, place), await verifySdkTables(connections, place)];
+      if (sdk.some(({ passed }) => !passed)) return sdk;
+      return [...sdk, ...(await verifyTable(connections, { entity, schema }, place))];
+    },
+  };
+}
+
+// What records share is found by the data, not by a migration: it is a gate's business and keeps nobody from starting.
+async function problemsOf(
+  connections: Connections,
+  entities: readonly Entity[],
+  schema: string,
+  place: UseOptions,
+): Promise<readonly string[]> {
+  const server = await verifyServer(connections, place);
+  if (!server.passed)
+    throw new InvalidOptionsError({
+      message: `PostgreSQL cannot be used: ${server.seen}; wanted: ${server.wanted}`,
+    });
+  const answers: GateAnswer[] = [await verifySdkTables(connections, place)];
+  for (const entity of answers[0]?.passed === true ? entities : [])
+    answers.push(...(await verifyTable(connections, { entity, schema }, place)));
+  return answers
+    .filter(({ passed, name }) => !passed && name !== 'postgres-unique')
+    .map(({ seen, wanted }) => `${seen} (wanted: ${wanted})`);
+}
+
+async function migrate(kysely: Kysely<unknown>, entities: readonly Entity[], schema: string): Promise<void> {
+  try {
+    await applyMigrations(kysely, entities, schema);
+  } catch (error) {
+    throw toPolyphaseError(error, { operation: 'prepare' });
+  }
+}
+
+// Destroying a Kysely ends its pool; this pool is the caller's.
+function kyselyOn(pool: PostgresPool): Kysely<unknown> {
+  const connect = async (): ReturnType<PostgresPool['connect']> => {
+    const client = await pool.connect();
+    guard(client);
+    return client;
+  };
+  const lent = { connect, end: async (): Promise<void> => undefined, options: pool.options };
+  return new Kysely({ dialect: new PostgresDialect({ pool: lent }) });
+}
+
+function checkOptions({ pool, schema, migrations, timeoutMs }: Required<PostgresStoreOptions>): void {
+  const problems: string[] = [];
+  if (typeof pool?.connect !== 'function') problems.push('pool must be a Pool of pg');
+  else if ('pipeline' in pool.options && pool.options.pipeline === true)
+    problems.push(
+      'pool must be made without pipeline: the store sends its own batches, which that mode refuses',
+    );
+  if (
+    typeof schema !== 'string' ||
+    !hasColumnName(schema) ||
+    schema.startsWith('pg_') ||
+    schema === SDK_SCHEMA
+  )
+    problems.push(
+      `schema must be a name that PostgreSQL takes, and neither "${SDK_SCHEMA}" nor one of its own`,
+    );
+  if (migrations !== 'apply' && migrations !== 'check')
+    problems.push('migrations must be "apply" or "check"');
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 100)) problems.push('timeoutMs must be 100 or more');
+  if (problems.length > 0)
+    throw new InvalidOptionsError({ message: 'postgresStore cannot be made', problems });
+}

@@ -1,0 +1,179 @@
+import {
+  ConnectionError,
+  decideWrite,
+  type Entity,
+  keyLabel,
+  type StoredRecord,
+  UnknownOutcomeError,
+  type WriteDecision,
+  type WriteIntent,
+  type WriteOptions,
+  type WriteResult,
+} from '@polyphase/core';
+import type { StatementResult } from './batch.ts';
+import type { Connections, Session, UseOptions } from './connections.ts';
+import { fenceStatements, passFence } from './fence.ts';
+import { settleCommit } from './settle.ts';
+import { rowInput } from './sql/store-record.ts';
+import { checkRow } from './table.ts';
+import type { KnownTable, Tables } from './tables.ts';
+import { affected, BEGIN, COMMIT, committed } from './transaction.ts';
+
+/** What a decision made, told as every store tells it. */
+export function toWriteResult(decision: WriteDecision, intent: WriteIntent): WriteResult {
+  const { record, existed } = decision;
+  // Deleting what is deleted stores nothing either, but is no repetition.
+  const repeated = decision.kind === 'done' && record.operations.some((it) => it.id === intent.operationId);
+  return { record, existed, repeated };
+}
+
+interface Locked {
+  readonly current: StoredRecord | undefined;
+  readonly serverNowMs: number;
+  readonly transactionId: string;
+  readonly capture: boolean;
+}
+
+/**
+ * Writes single records, each in a transaction of two round trips: lock and read; store and commit.
+ *
+ * The states of a write: locking, in which nothing is written yet and every failure says so; committing, in which a lost reply
+ * is settled by the transaction's number and the operation id; done. A create that somebody else came before starts again.
+ */
+export class RecordWriter {
+  readonly #entity: Entity;
+  readonly #connections: Connections;
+  readonly #tables: Tables;
+
+  constructor(options: {
+    readonly entity: Entity;
+    readonly connections: Connections;
+    readonly tables: Tables;
+  }) {
+    this.#entity = options.entity;
+    this.#connections = options.connections;
+    this.#tables = options.tables;
+  }
+
+  /** See `RecordStore.write`. */
+  async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {
+    const place = this.#place(intent, options.signal);
+    let known = await this.#tables.get(this.#entity, this.#connections.one(place));
+    for (;;) {
+      const outcome = await this.#connections.use(
+        (session) => this.#attempt(session, known, intent, options),
+        place,
+      );
+      if (outcome.kind === 'written') return outcome.result;
+      if (outcome.kind === 'layout')
+        known = await this.#tables.get(this.#entity, this.#connections.one(place), outcome.layout);
+    }
+  }
+
+  async #attempt(
+    session: Session,
+    known: KnownTable,
+    intent: WriteIntent,
+    options: WriteOptions,
+  ): Promise<
+    | { readonly kind: 'written'; readonly result: WriteResult }
+    | { readonly kind: 'raced' }
+    | { readonly kind: 'layout'; readonly layout: number }
+  > {
+    const locked = await lock(session, known, intent, options);
+    if ('layout' in locked) return { kind: 'layout', layout: locked.layout };
+    const decision = decideWrite(locked.current, intent, {
+      entity: this.#entity,
+      term: options.term,
+      serverNowMs: locked.serverNowMs,
+    });
+    if (decision.kind === 'done') return { kind: 'written', result: toWriteResult(decision, intent) };
+    checkRow(this.#entity, decision.record);
+    const store = known.statements.store({ over: locked.current !== undefined, capture: locked.capture });
+    let answers: readonly StatementResult[];
+    try {
+      answers = await session.run([store.bind(rowInput(known.table, decision.record)), COMMIT]);
+      session.open = false;
+    } catch (error) {
+      if (session.broken) await this.#settle(locked.transactionId, intent, options, error);
+      else throw error;
+      return { kind: 'written', result: toWriteResult(decision, intent) };
+    }
+    const [stored, commit] = answers;
+    if (!committed(commit)) throw this.#unknown(intent, 'COMMIT was answered with a rollback');
+    if (affected(stored) === 0) return { kind: 'raced' };
+    return { kind: 'written', result: toWriteResult(decision, intent) };
+  }
+
+  // Returns when the transaction is known to have committed; throws whatever else is known, or that nothing is.
+  async #settle(
+    transactionId: string,
+    intent: WriteIntent,
+    options: WriteOptions,
+    cause: unknown,
+  ): Promise<void> {
+    const { signal, ...place } = this.#place(intent, options.signal);
+    const status = await settleCommit(this.#connections, transactionId, { ...place, signal });
+    if (status === 'aborted')
+      throw new ConnectionError({
+        message: 'The connection was lost before the commit; nothing was written',
+        cause,
+        ...place,
+      });
+    if (status === 'unknown' || !(await this.#remembers(intent, { ...place, signal })))
+      throw this.#unknown(intent, cause);
+  }
+
+  // After a failover to a server that lost commits, the number may be another transaction's: the operation id has the last word.
+  async #remembers(intent: WriteIntent, place: UseOptions): Promise<boolean> {
+    try {
+      const { statements } = await this.#tables.get(this.#entity, this.#connections.one(place));
+      const [result] = await this.#connections.run([statements.read.bind(intent.key)], place);
+      const record = statements.read.rows(result)[0]?.record;
+      return record?.operations.some(({ id }) => id === intent.operationId) ?? false;
+    } catch {
+      return false;
+    }
+  }
+
+  #unknown(intent: WriteIntent, cause: unknown): UnknownOutcomeError {
+    const { operation, entity, key } = this.#place(intent, undefined);
+    return new UnknownOutcomeError({
+      message: 'The write was sent and its outcome is not known; repeat it with the same operationId',
+      operationId: intent.operationId,
+      cause,
+      operation,
+      entity,
+      key,
+    });
+  }
+
+  #place(intent: WriteIntent, signal: AbortSignal | undefined) {
+    return { operation: intent.kind, entity: this.#entity.name, key: keyLabel(intent.key), signal };
+  }
+}
+
+async function lock(
+  session: Session,
+  { table, statements }: KnownTable,
+  intent: WriteIntent,
+  { fence, term }: WriteOptions,
+): Promise<Locked | { readonly layout: number }> {
+  session.open = true;
+  const fencing = fenceStatements(fence);
+  const answers = await session.run([
+    BEGIN,
+    ...fencing,
+    statements.lock.bind(intent.key),
+    statements.moment.bind(undefined),
+  ]);
+  const capture = passFence(fence, term, answers[2]);
+  const [moment] = statements.moment.rows(answers.at(-1));
+  if (!moment || moment.layout !== table.layout) return { layout: moment?.layout ?? 0 };
+  return {
+    current: statements.lock.rows(answers.at(-2))[0],
+    serverNowMs: moment.serverNowMs,
+    transactionId: moment.transactionId,
+    capture,
+  };
+}

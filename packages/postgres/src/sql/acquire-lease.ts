@@ -1,0 +1,26 @@
+import { sql } from 'kysely';
+import { defineStatement, numberCell, type Statement } from '../statement.ts';
+
+/** Who wants which lease, and for how long. */
+export interface AcquireInput {
+  readonly name: string;
+  readonly holder: string;
+  readonly durationMs: number;
+}
+
+/** Takes a lease that is free, expired or one's own: its token, or no row. The token rises with each change of holder. */
+export const acquireLease: Statement<AcquireInput, number> = defineStatement<AcquireInput, number>(
+  (slot) => sql`
+    insert into polyphase.lease as l (name, holder, token, ends_at)
+    values (
+      ${slot(({ name }) => name)}::text, ${slot(({ holder }) => holder)}::text, 1,
+      clock_timestamp() + ${slot(({ durationMs }) => String(durationMs))}::double precision * interval '1 millisecond'
+    )
+    on conflict (name) do update set
+      holder = excluded.holder,
+      token = case when l.holder = excluded.holder then l.token else l.token + 1 end,
+      ends_at = excluded.ends_at
+    where l.holder is null or l.holder = excluded.holder or l.ends_at <= clock_timestamp()
+    returning token`,
+  ([token]) => numberCell(token),
+);

@@ -1,0 +1,54 @@
+import { partitionText, type RecordKey, type StoredRecord } from '@polyphase/core';
+import { type RawBuilder, sql } from 'kysely';
+import type { Cell } from '../driver.ts';
+import { arrayLiteral, defineStatement, type SlotMaker, type Statement, textCell } from '../statement.ts';
+import { type Table, tableName, toRow, writeColumns } from '../table.ts';
+
+/** The cells of many records, column by column. */
+export interface RowsInput {
+  readonly columns: readonly (readonly Cell[])[];
+  /** Whether the rows are kept out of the unique indexes: a unique value is taken, by a row whose change has not arrived yet. */
+  readonly clash: boolean;
+}
+
+/** Key of a row that was stored. */
+export interface StoredKey {
+  readonly pk: string;
+  readonly id: string;
+}
+
+/** The input of {@link insertRecords} and `updateRecords`. Rows are in the order of their keys, as locks are. */
+export function rowsInput(table: Table, records: readonly StoredRecord[], clash: boolean): RowsInput {
+  const rows = records.toSorted((a, b) => compareKeyText(a.key, b.key)).map((record) => toRow(table, record));
+  return { columns: writeColumns(table).map((_, i) => rows.map((row) => row[i] ?? null)), clash };
+}
+
+function compareKeyText(a: RecordKey, b: RecordKey): number {
+  const [left, right] = [a, b].map((key) => [partitionText(key.partition), key.id] as const);
+  if (!left || !right || (left[0] === right[0] && left[1] === right[1])) return 0;
+  return left[0] < right[0] || (left[0] === right[0] && left[1] < right[1]) ? -1 : 1;
+}
+
+/** The rows of an input as a table, one array for each column, so that one text serves any number of rows. */
+export function unnested(table: Table, slot: SlotMaker<RowsInput>): RawBuilder<unknown> {
+  const columns = writeColumns(table);
+  const arrays = columns.map(
+    ({ type }, i) => sql`${slot((input) => arrayLiteral(input.columns[i] ?? []))}::${sql.raw(type)}[]`,
+  );
+  return sql`unnest(${sql.join(arrays)}) as rows (${sql.join(columns.map(({ name }) => sql.id(name)))})`;
+}
+
+/** Inserts many records, those left out whose key is there by now; answers with the keys that were inserted. */
+export function insertRecords(table: Table): Statement<RowsInput, StoredKey> {
+  const names = writeColumns(table).map(({ name }) => sql.id(name));
+  const id = sql.id(table.idColumn);
+  return defineStatement<RowsInput, StoredKey>(
+    (slot) => sql`
+      insert into ${tableName(table)} (${sql.join(names)}, hyb_clash)
+      select ${sql.join(names)}, ${slot((input) => String(input.clash))}::boolean
+      from ${unnested(table, slot)}
+      on conflict (hyb_pk, ${id}) do nothing
+      returning hyb_pk, ${id}`,
+    ([pk, rowId]) => ({ pk: textCell(pk), id: textCell(rowId) }),
+  );
+}

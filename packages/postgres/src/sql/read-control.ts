@@ -1,0 +1,32 @@
+import type { ControlRow, Phase } from '@polyphase/core';
+import { sql } from 'kysely';
+import type { Cell } from '../driver.ts';
+import { defineStatement, numberCell, type Statement, textCell } from '../statement.ts';
+
+/** Columns of a control row, in the order that {@link controlRow} reads. */
+export const CONTROL_COLUMNS = sql.raw(
+  'group_name, epoch, phase, term, wish_phase, wish_flip, wish_revision',
+);
+
+/** The control row of a row's cells. Phases are checked by the table. */
+export function controlRow(cells: readonly Cell[]): ControlRow {
+  const [group, epoch, phase, term, wishPhase, wishFlip, wishRevision] = cells;
+  return {
+    group: textCell(group),
+    epoch: numberCell(epoch),
+    phase: textCell(phase) as Phase,
+    term: numberCell(term),
+    wish: {
+      phase: textCell(wishPhase) as ControlRow['wish']['phase'],
+      flip: wishFlip === 'auto' ? 'auto' : 'manual',
+      revision: numberCell(wishRevision),
+    },
+  };
+}
+
+/** Reads the control row of a group. */
+export const readControl: Statement<string, ControlRow> = defineStatement<string, ControlRow>(
+  (slot) =>
+    sql`select ${CONTROL_COLUMNS} from polyphase.control where group_name = ${slot((group) => group)}::text`,
+  controlRow,
+);

@@ -1,0 +1,10 @@
+import { sql } from 'kysely';
+import { defineStatement, type Statement, textCell } from '../statement.ts';
+
+/** Names of the SDK's own tables that are missing. */
+export const readSdkTables: Statement<undefined, string> = defineStatement<undefined, string>(
+  () => sql`
+    select name from unnest(array['entity_table', 'control', 'lease', 'checkpoint', 'dirty_key', 'journal']) as wanted (name)
+    where to_regclass('polyphase.' || name) is null`,
+  ([name]) => textCell(name),
+);

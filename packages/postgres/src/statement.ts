@@ -1,0 +1,88 @@
+import { digestOf } from '@polyphase/core';
+import {
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+  sql,
+} from 'kysely';
+import type { BoundStatement, StatementResult } from './batch.ts';
+import type { Cell } from './driver.ts';
+
+// Kysely as a compiler alone: names are quoted and values bound by it, and nothing is ever run through this instance.
+const compiler = new Kysely<unknown>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
+/** A place for a parameter in a statement that is compiled once: says where its value is in the input of a call. */
+class Slot<Input> {
+  readonly read: (input: Input) => Cell;
+  constructor(read: (input: Input) => Cell) {
+    this.read = read;
+  }
+}
+
+/** A statement that is compiled once and sent by name: its input, its text, and the type of its rows. */
+export interface Statement<Input, Row> {
+  readonly text: string;
+  /** The statement with the parameters of one call. */
+  bind(input: Input): BoundStatement;
+  /** The typed rows of what the server answered to it. */
+  rows(result: StatementResult | undefined): readonly Row[];
+}
+
+/** Makes the places for parameters; each takes the value's place in the input. Give the parameter a type: `${slot(…)}::text`. */
+export type SlotMaker<Input> = (read: (input: Input) => Cell) => RawBuilder<unknown>;
+
+/** Compiles a statement. `build` is called once; rows come by position, in text format. */
+export function defineStatement<Input, Row>(
+  build: (slot: SlotMaker<Input>) => RawBuilder<unknown>,
+  row: (cells: readonly Cell[]) => Row,
+): Statement<Input, Row> {
+  const { sql: text, parameters } = build((read) => sql`${sql.val(new Slot(read))}`).compile(compiler);
+  // A prepared statement is known by the digest of its text, so that equal texts share a plan and different ones never a name.
+  const name = `hyb_${digestOf(text)}`;
+  const slots = parameters.map((parameter) => {
+    if (!(parameter instanceof Slot)) throw new TypeError(`A parameter of "${text}" has no slot`);
+    // The one way in is `slot` above, which has this input.
+    return parameter as Slot<Input>;
+  });
+  return {
+    text,
+    bind: (input) => ({ name, text, values: slots.map((it) => it.read(input)) }),
+    rows: (result) => (result ? result.rows.map(row) : []),
+  };
+}
+
+/** A statement of fixed text without parameters and rows. */
+export function command(text: string): BoundStatement {
+  return { name: `hyb_${digestOf(text)}`, text, values: [] };
+}
+
+/** The array literal of texts, for a parameter of type `text[]`. */
+export function arrayLiteral(items: readonly Cell[]): string {
+  const quoted = items.map((item) =>
+    item === null ? 'NULL' : `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
+  );
+  return `{${quoted.join(',')}}`;
+}
+
+/** The row of a statement that answers with none, or with nothing that is read. */
+export const noRow = (): undefined => undefined;
+
+/** Text of a cell that is never null. */
+export function textCell(cell: Cell | undefined): string {
+  return cell ?? '';
+}
+
+/** Number of a cell that is never null. Counters stay below 2^53. */
+export function numberCell(cell: Cell | undefined): number {
+  return Number(cell ?? 0);
+}

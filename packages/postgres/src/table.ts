@@ -1,0 +1,225 @@
+import {
+  bucketOf,
+  type Entity,
+  type FieldType,
+  InvalidDataError,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  keyLabel,
+  type OperationMark,
+  partitionOf,
+  partitionText,
+  type RecordKey,
+  type StoredRecord,
+} from '@polyphase/core';
+import { type RawBuilder, sql } from 'kysely';
+import type { Cell } from './driver.ts';
+
+/** Longest key that an index of PostgreSQL certainly holds: bytes of the partition text and the id together. */
+export const MAX_KEY_BYTES = 2_500;
+
+/** Most columns that fields get; the fields after those live in the rest column. */
+const MAX_COLUMNS = 500;
+
+// Names of PostgreSQL's own columns, which no other column may have.
+const SYSTEM_COLUMNS = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']);
+
+/** A typed column, named like the field that it holds. */
+export interface Column {
+  readonly field: string;
+  readonly type: FieldType;
+}
+
+/** The SQL type of a column for fields of a type. Text is collated by byte, which is code point order. */
+export const SQL_TYPES: Readonly<Record<FieldType, string>> = {
+  text: 'text collate "C"',
+  number: 'double precision',
+  boolean: 'boolean',
+  json: 'jsonb',
+};
+
+/** The table of an entity as it is in the database: which columns there are depends on the migrations that ran. */
+export interface Table {
+  readonly entity: Entity;
+  readonly schema: string;
+  /** Name of the column that holds the id. */
+  readonly idColumn: string;
+  /** Columns of fields, in the order in which they were added. */
+  readonly columns: readonly Column[];
+  /** Rises with each column; a statement that was made for another layout must not be used. */
+  readonly layout: number;
+}
+
+/** Whether a field can have a column of its own: PostgreSQL takes its name unchanged, and no column of ours has it. */
+export function hasColumnName(field: string): boolean {
+  const bytes = new TextEncoder().encode(field).length;
+  return (
+    bytes > 0 &&
+    bytes <= 63 &&
+    !field.includes('\0') &&
+    field.isWellFormed() &&
+    !field.startsWith('hyb_') &&
+    !SYSTEM_COLUMNS.has(field)
+  );
+}
+
+/** Name of the column that holds an entity's ids. */
+export function idColumnOf(entity: Entity): string {
+  return hasColumnName(entity.key.id) ? entity.key.id : 'hyb_id';
+}
+
+/** The columns that an entity's schema asks for. */
+export function columnsOf(entity: Entity): readonly Column[] {
+  return entity.fields
+    .filter(({ name }) => name !== entity.key.id && hasColumnName(name))
+    .slice(0, MAX_COLUMNS)
+    .map(({ name, type }) => ({ field: name, type }));
+}
+
+/** The name of a table in a statement. */
+export function tableName({ schema, entity }: Pick<Table, 'schema' | 'entity'>): RawBuilder<unknown> {
+  return sql.id(schema, entity.name);
+}
+
+/** Names of every column that a record is read from, in the order that {@link fromRow} wants. */
+export function readColumns(table: Table): readonly string[] {
+  return [
+    'hyb_pk',
+    table.idColumn,
+    'hyb_term',
+    'hyb_counter',
+    'hyb_deleted',
+    'hyb_digest',
+    'hyb_ops',
+    'hyb_base_term',
+    'hyb_base_counter',
+    'hyb_base_digest',
+    'hyb_rest',
+    ...table.columns.map((column) => column.field),
+  ];
+}
+
+/** Names and types of every column that a record is written to, in the order that {@link toRow} gives; the first two are the key. */
+export function writeColumns(table: Table): readonly { readonly name: string; readonly type: string }[] {
+  const types: Readonly<Record<string, string>> = {
+    hyb_term: 'int',
+    hyb_counter: 'bigint',
+    hyb_deleted: 'boolean',
+    hyb_ops: 'jsonb',
+    hyb_base_term: 'int',
+    hyb_base_counter: 'bigint',
+    hyb_rest: 'jsonb',
+  };
+  const own = readColumns(table)
+    .slice(0, -table.columns.length || undefined)
+    .map((name) => ({ name, type: name === table.idColumn ? 'text' : (types[name] ?? 'text') }));
+  const fields = table.columns.map(({ field, type }) => ({
+    name: field,
+    type: type === 'text' ? 'text' : SQL_TYPES[type],
+  }));
+  return [...own, ...fields, { name: 'hyb_bucket', type: 'smallint' }];
+}
+
+/**
+ * Refuses a record that its table cannot hold.
+ *
+ * @throws {@link InvalidDataError} when its key is too long for an index, or the id in the value is another than that of the key
+ */
+export function checkRow(entity: Entity, record: Pick<StoredRecord, 'key' | 'value'>): void {
+  const { key, value } = record;
+  const text = `${partitionText(key.partition)}${key.id}`;
+  const where = { entity: entity.name, key: keyLabel(key) };
+  if (text.length * 3 > MAX_KEY_BYTES && new TextEncoder().encode(text).length > MAX_KEY_BYTES)
+    throw new InvalidDataError({
+      message: `Partition and id together are longer than ${MAX_KEY_BYTES} bytes, which no index of PostgreSQL holds`,
+      ...where,
+    });
+  if (value !== undefined && (!Object.hasOwn(value, entity.key.id) || value[entity.key.id] !== key.id))
+    throw new InvalidDataError({ message: 'The id in the value is not the id of the key', ...where });
+}
+
+function hasType(type: FieldType, value: JsonValue): boolean {
+  if (type === 'text') return typeof value === 'string';
+  return type === 'json' ? typeof value === 'object' && value !== null : typeof value === type;
+}
+
+function fieldCell(type: FieldType, value: JsonValue): string {
+  return type === 'text' && typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** The cells of a record, in the order of {@link writeColumns}. A column is set only when the value has exactly its type. */
+export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
+  const { key, version, value, digest, operations, base } = record;
+  const rest = new Map(
+    value === undefined
+      ? []
+      : Object.entries(value).filter(([name, field]) => name !== table.entity.key.id && field !== undefined),
+  );
+  const fields = table.columns.map(({ field, type }): Cell => {
+    const at = rest.get(field);
+    if (at === undefined || !hasType(type, at)) return null;
+    rest.delete(field);
+    return fieldCell(type, at);
+  });
+  return [
+    partitionText(key.partition),
+    key.id,
+    String(version.term),
+    String(version.counter),
+    String(value === undefined),
+    digest,
+    JSON.stringify(operations.map(({ id, term, counter }) => [id, term, counter])),
+    base ? String(base.term) : null,
+    base ? String(base.counter) : null,
+    base ? base.digest : null,
+    // fromEntries makes own fields of every name, "__proto__" included.
+    JSON.stringify(Object.fromEntries(rest)),
+    ...fields,
+    String(bucketOf(key)),
+  ];
+}
+
+function fieldValue(type: FieldType, cell: string): JsonValue {
+  if (type === 'text') return cell;
+  if (type === 'number') return Number(cell);
+  // PostgreSQL keeps JSON as JSON.
+  return type === 'boolean' ? cell === 't' : (JSON.parse(cell) as JsonValue);
+}
+
+function marksOf(cell: Cell | undefined): readonly OperationMark[] {
+  const marks: unknown = JSON.parse(cell ?? '[]');
+  if (!Array.isArray(marks)) return [];
+  return marks.map((mark: unknown) => {
+    const [id, term, counter]: readonly unknown[] = Array.isArray(mark) ? mark : [];
+    return { id: String(id), term: Number(term), counter: Number(counter) };
+  });
+}
+
+function valueOf(table: Table, key: RecordKey, rest: Cell | undefined, fields: readonly Cell[]): JsonObject {
+  const parsed: unknown = JSON.parse(rest ?? '{}');
+  const found: [string, JsonValue][] = [[table.entity.key.id, key.id]];
+  table.columns.forEach(({ field, type }, i) => {
+    const cell = fields[i];
+    if (cell !== null && cell !== undefined) found.push([field, fieldValue(type, cell)]);
+  });
+  return Object.fromEntries([...found, ...Object.entries(isJsonObject(parsed) ? parsed : {})]);
+}
+
+/** The record of a row whose cells are in the order of {@link readColumns}. */
+export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
+  const [pk, id, term, counter, deleted, digest, ops, baseTerm, baseCounter, baseDigest, rest, ...fields] =
+    cells;
+  const key = { partition: partitionOf(pk ?? '[]'), id: id ?? '' };
+  return {
+    key,
+    version: { term: Number(term), counter: Number(counter) },
+    value: deleted === 't' ? undefined : valueOf(table, key, rest, fields),
+    digest: digest ?? '',
+    operations: marksOf(ops),
+    base:
+      baseTerm === null || baseTerm === undefined
+        ? undefined
+        : { term: Number(baseTerm), counter: Number(baseCounter), digest: baseDigest ?? '' },
+  };
+}

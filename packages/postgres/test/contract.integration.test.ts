@@ -1,0 +1,61 @@
+import {
+  atomicApplyCases,
+  bindContract,
+  checkpointCases,
+  contractEntities,
+  controlCases,
+  dirtyKeyCases,
+  journalCases,
+  leaseCases,
+  queryCases,
+  recordCases,
+  repositoryCases,
+  unitOfWorkCases,
+} from '@polyphase/core/testing';
+import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
+import { Pool } from 'pg';
+import { afterAll, beforeAll, it } from 'vitest';
+import { type PostgresStore, postgresStore } from '../src/index.ts';
+
+const SDK_TABLES = ['control', 'lease', 'checkpoint', 'dirty_key', 'journal'];
+
+describeWith('postgres')('PostgreSQL keeps the contracts', () => {
+  const database = testDatabase();
+  const pool = new Pool({ connectionString: database.url });
+  const store = postgresStore({ pool, schema: 'contract' });
+  beforeAll(() => store.prepare(contractEntities));
+  afterAll(() => pool.end());
+
+  const subject = async (): Promise<{ readonly store: PostgresStore; serverNowMs(): Promise<number> }> => {
+    const tables = [
+      ...contractEntities.map(({ name }) => `contract."${name}"`),
+      ...SDK_TABLES.map((name) => `polyphase.${name}`),
+    ];
+    await pool.query(`truncate ${tables.join(', ')}`);
+    return {
+      store,
+      serverNowMs: async () => {
+        const { rows } = await pool.query<{ now: number }>(
+          'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now',
+        );
+        return rows[0]?.now ?? 0;
+      },
+    };
+  };
+  const binding = {
+    capabilities: ['base', 'atomic-apply', 'multi-partition', 'unique'] as const,
+    it,
+    subject,
+  };
+
+  bindContract(recordCases, binding);
+  bindContract(queryCases, binding);
+  bindContract(repositoryCases, binding);
+  bindContract(unitOfWorkCases, binding);
+  bindContract(atomicApplyCases, binding);
+  bindContract(controlCases, binding);
+  bindContract(leaseCases, binding);
+  bindContract(checkpointCases, binding);
+  bindContract(dirtyKeyCases, binding);
+  bindContract(journalCases, binding);
+});
