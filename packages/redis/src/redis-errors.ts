@@ -61,7 +61,7 @@ function late(cause: unknown, operation: string): PolyphaseError {
 function refused(cause: unknown, operation: string): PolyphaseError {
   return new InvalidOptionsError({
     message:
-      'Redis refuses this user; mend the credentials, or allow GET, GETRANGE, SET, PTTL, TIME and EVAL',
+      'Redis refuses this user; mend the credentials, or allow GET, GETRANGE, SET, PTTL, TIME, EVAL and EVALSHA',
     operation,
     cause,
   });
