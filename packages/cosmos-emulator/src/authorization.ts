@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import type { ServiceRequest } from './http-message.ts';
 import { rawSegments } from './routes/target.ts';
 import { unauthorized } from './service-error.ts';
@@ -8,7 +8,7 @@ export const wellKnownKey =
   'C2y6yDjf5/R+ob0N8A7Cgv30VRDJIWEHLM+4QDU5DE2nQ9nDuVTqobD4b8mGGyPMbIZnqyMsEcaGQy67XIw/Jw==';
 
 /** Checks the signature of a request against the account's key. Throws 401. */
-export function authorize(request: ServiceRequest, segments: readonly string[], key: string): void {
+export function authorize(request: ServiceRequest, segments: readonly string[], key: KeyObject): void {
   const header = request.headers.authorization;
   if (header === undefined || header === '') {
     throw unauthorized(
@@ -27,14 +27,14 @@ export function authorize(request: ServiceRequest, segments: readonly string[], 
   );
 }
 
-function sign(parts: { method: string; segments: readonly string[]; date: string }, key: string): string {
+function sign(parts: { method: string; segments: readonly string[]; date: string }, key: KeyObject): string {
   const { segments } = parts;
   // A feed is signed by what it is under, a resource by itself.
   const single = segments.length % 2 === 0;
   const type = segments[segments.length - (single ? 2 : 1)] ?? '';
   const link = (single ? segments : segments.slice(0, -1)).join('/');
   const payload = `${parts.method.toLowerCase()}\n${type}\n${link}\n${parts.date.toLowerCase()}\n\n`;
-  return createHmac('sha256', Buffer.from(key, 'base64')).update(payload).digest('base64');
+  return createHmac('sha256', key).update(payload).digest('base64');
 }
 
 function sameText(left: string, right: string): boolean {
