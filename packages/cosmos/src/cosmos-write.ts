@@ -167,7 +167,8 @@ export function hasMark(record: StoredRecord | undefined, operationId: string): 
   return record?.operations.some((mark) => mark.id === operationId) === true;
 }
 
-function withEtag(record: StoredRecord, etag: string | undefined): StoredRecord {
+/** A record with the ETag that its write answered with. */
+export function withEtag(record: StoredRecord, etag: string | undefined): StoredRecord {
   return etag === undefined ? record : { ...record, etag };
 }
 

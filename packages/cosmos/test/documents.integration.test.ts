@@ -3,8 +3,6 @@ import {
   defineEntity,
   type Entity,
   encodeVersion,
-  InvalidDataError,
-  InvalidOptionsError,
   isJsonObject,
   type JsonObject,
   planQuery,
@@ -66,12 +64,16 @@ const accountKey = (id: string): RecordKey => ({ partition: ['t'], id });
 
 describe('a stored document', () => {
   it('is the value itself with one reserved field', async () => {
-    const it = await setUp([Account]);
+    const cosmos = await setUp([Account]);
     const value = account('a', 'a@example.org');
-    await it.store
+    await cosmos.store
       .records(Account)
       .write({ kind: 'create', key: accountKey('a'), operationId: 'op', value }, { term: 3 });
-    const { _h, _rid, _self, _etag, _ts, _attachments, ...rest } = await raw(it, Account, accountKey('a'));
+    const { _h, _rid, _self, _etag, _ts, _attachments, ...rest } = await raw(
+      cosmos,
+      Account,
+      accountKey('a'),
+    );
     expect(rest).toEqual(value);
     expect(_h).toEqual({
       t: 3,
@@ -80,12 +82,12 @@ describe('a stored document', () => {
       d: recordDigest(value),
       b: expect.any(Number),
     });
-    expect([_rid, _self, _etag, _ts, _attachments].every((it) => it !== undefined)).toBe(true);
+    expect([_rid, _self, _etag, _ts, _attachments].every((field) => field !== undefined)).toBe(true);
   });
 
   it('keeps id and partition alone as a tombstone, and takes no unique value with it', async () => {
-    const it = await setUp([Account]);
-    const records = it.store.records(Account);
+    const cosmos = await setUp([Account]);
+    const records = cosmos.store.records(Account);
     for (const id of ['a', 'b', 'c']) {
       await records.write(
         {
@@ -99,7 +101,7 @@ describe('a stored document', () => {
       // Three tombstones in one partition, and the address is free each time.
       await records.write({ kind: 'delete', key: accountKey(id), operationId: `d-${id}` }, { term: 1 });
     }
-    const document = await raw(it, Account, accountKey('b'));
+    const document = await raw(cosmos, Account, accountKey('b'));
     expect(Object.keys(document).filter((name) => !name.startsWith('_'))).toEqual(
       expect.arrayContaining(['id', 'tenantId', 'email', 'ttl']),
     );
@@ -108,14 +110,14 @@ describe('a stored document', () => {
   });
 
   it('is the digest of its body, whatever its stamp says', async () => {
-    const it = await setUp([Account]);
-    const records = it.store.records(Account);
+    const cosmos = await setUp([Account]);
+    const records = cosmos.store.records(Account);
     const { record } = await records.write(
       { kind: 'create', key: accountKey('a'), operationId: 'op', value: account('a', 'x') },
       { term: 1 },
     );
-    const document = await raw(it, Account, accountKey('a'));
-    await it.store.container(Account).items.upsert({ ...document, email: 'changed' });
+    const document = await raw(cosmos, Account, accountKey('a'));
+    await cosmos.store.container(Account).items.upsert({ ...document, email: 'changed' });
     const after = await records.read(accountKey('a'));
     expect(after?.version).toEqual(record.version);
     expect(after?.digest).toBe(recordDigest(account('a', 'changed')));
@@ -124,15 +126,15 @@ describe('a stored document', () => {
 
 describe('a document that another program wrote', () => {
   it('has no version of its own, and is changed under its ETag', async () => {
-    const it = await setUp([Account]);
-    const records = it.store.records(Account);
-    await it.store.container(Account).items.create({ ...account('a', 'x'), more: [1] });
+    const cosmos = await setUp([Account]);
+    const records = cosmos.store.records(Account);
+    await cosmos.store.container(Account).items.create({ ...account('a', 'x'), more: [1] });
     const record = await records.read(accountKey('a'));
     expect(record?.version).toEqual(UNSTAMPED);
     expect(record?.value).toEqual({ ...account('a', 'x'), more: [1] });
     const ifVersion = encodeVersion(UNSTAMPED, record?.etag);
     const change = { kind: 'patch', key: accountKey('a'), patch: { email: 'y' }, ifVersion } as const;
-    await it.store.container(Account).items.upsert({ ...account('a', 'z') });
+    await cosmos.store.container(Account).items.upsert({ ...account('a', 'z') });
     await expect(records.write({ ...change, operationId: 'late' }, { term: 1 })).rejects.toMatchObject({
       code: 'conflict',
     });
@@ -146,54 +148,54 @@ describe('a document that another program wrote', () => {
   });
 
   it('may lack its partition value', async () => {
-    const it = await setUp([Loose, Reading]);
-    await it.store.container(Loose).items.create({ id: 'a', note: 'no kind' });
-    await it.store.container(Reading).items.create({ id: 'b', site: 's', year: 7 });
+    const cosmos = await setUp([Loose, Reading]);
+    await cosmos.store.container(Loose).items.create({ id: 'a', note: 'no kind' });
+    await cosmos.store.container(Reading).items.create({ id: 'b', site: 's', year: 7 });
     const plan = (entity: Entity) => planQuery(entity, {}).plan;
-    expect((await it.store.records(Loose).query(plan(Loose))).map((record) => record.key)).toEqual([
+    expect((await cosmos.store.records(Loose).query(plan(Loose))).map((record) => record.key)).toEqual([
       { partition: [undefined], id: 'a' },
     ]);
-    const [reading] = await it.store.records(Reading).query(plan(Reading));
+    const [reading] = await cosmos.store.records(Reading).query(plan(Reading));
     expect(reading?.key).toEqual({ partition: ['s', undefined, 7], id: 'b' });
-    expect(await it.store.records(Reading).read({ partition: ['s', undefined, 7], id: 'b' })).toEqual(
+    expect(await cosmos.store.records(Reading).read({ partition: ['s', undefined, 7], id: 'b' })).toEqual(
       reading,
     );
-    expect(await it.store.records(Reading).read({ partition: ['s', null, 7], id: 'b' })).toBeUndefined();
-    await it.store
+    expect(await cosmos.store.records(Reading).read({ partition: ['s', null, 7], id: 'b' })).toBeUndefined();
+    await cosmos.store
       .records(Loose)
       .write({ kind: 'delete', key: { partition: [undefined], id: 'a' }, operationId: 'op' }, { term: 1 });
-    expect(await it.store.records(Loose).count()).toBe(0);
+    expect(await cosmos.store.records(Loose).count()).toBe(0);
   });
 
   it('is left alone when it uses the reserved field for something else', async () => {
-    const it = await setUp([Account]);
+    const cosmos = await setUp([Account]);
     const document = { ...account('a', 'x'), _h: 'mine' };
-    await it.store.container(Account).items.create(document);
+    await cosmos.store.container(Account).items.create(document);
     const intent = {
       kind: 'upsert',
       key: accountKey('a'),
       operationId: 'op',
       value: account('a', 'y'),
     } as const;
-    await expect(it.store.records(Account).write(intent, { term: 1 })).rejects.toSatisfy(
-      InvalidDataError.isInstance,
-    );
-    expect(await raw(it, Account, accountKey('a'))).toMatchObject(document);
+    await expect(cosmos.store.records(Account).write(intent, { term: 1 })).rejects.toMatchObject({
+      code: 'invalid-data',
+    });
+    expect(await raw(cosmos, Account, accountKey('a'))).toMatchObject(document);
   });
 
   it('is hidden like our own when its id is reserved', async () => {
-    const it = await setUp([Account], 2);
-    const records = it.store.records(Account);
-    await it.store.container(Account).items.create(account('hyb:mine', 'x'));
+    const cosmos = await setUp([Account], 2);
+    const records = cosmos.store.records(Account);
+    await cosmos.store.container(Account).items.create(account('hyb:mine', 'x'));
     await records.write(
       { kind: 'create', key: accountKey('a'), operationId: 'op', value: account('a', 'y') },
       { term: 1 },
     );
     expect(await records.count()).toBe(1);
-    expect((await records.query(planQuery(Account, {}).plan)).map((it) => it.key.id)).toEqual(['a']);
+    expect((await records.query(planQuery(Account, {}).plan)).map((record) => record.key.id)).toEqual(['a']);
     const scanned = [];
     for await (const page of records.scan()) scanned.push(...page);
-    expect(scanned.map((it) => it.key.id)).toEqual(['a']);
+    expect(scanned.map((summary) => summary.key.id)).toEqual(['a']);
   });
 });
 
@@ -221,11 +223,11 @@ describe('property: document, store, document', () => {
       ),
       fc.string({ unit: 'grapheme' }),
     )
-    .filter((it) => it !== '\\');
+    .filter((text) => text !== '\\');
   // Numbers as JSON carries them: finite, and no negative zero.
   const number = fc
     .oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }))
-    .map((it) => it + 0);
+    .map((n) => n + 0);
   const scalar = fc.oneof(
     fc.constantFrom<null | boolean>(null, true, false),
     number,
@@ -258,9 +260,9 @@ describe('property: document, store, document', () => {
     .map((entries) => Object.fromEntries(entries.filter(([field]) => !system.has(field))));
 
   it('is the identity, whether we or others wrote it: read, queried and fed', async () => {
-    const it = await setUp([Loose]);
-    const records = it.store.records(Loose);
-    const feed = it.store.changes(Loose);
+    const cosmos = await setUp([Loose]);
+    const records = cosmos.store.records(Loose);
+    const feed = cosmos.store.changes(Loose);
     const [range] = await feed.ranges();
     if (!range) throw new Error('There is no range.');
     let position: string | undefined;
@@ -271,7 +273,7 @@ describe('property: document, store, document', () => {
         const key: RecordKey = { partition: [`k${run}`], id: 'it' };
         const value: JsonObject = { ...fields, id: 'it', kind: `k${run}` };
         if (ours) await records.write({ kind: 'create', key, operationId: 'op', value }, { term: 1 });
-        else await it.store.container(Loose).items.create({ ...value });
+        else await cosmos.store.container(Loose).items.create({ ...value });
         const same = (found: JsonObject | undefined): void => {
           expect(canonicalJson(found ?? null)).toBe(canonicalJson(value));
         };
@@ -281,8 +283,8 @@ describe('property: document, store, document', () => {
         const page = await feed.read(range, position);
         const change = page.changes.at(-1);
         // What PostgreSQL cannot hold (a lone surrogate, NUL) is unmappable; the rest is a record.
-        if (change?.kind === 'record') same(change.record.value);
-        else expect(change?.issues.length).toBeGreaterThan(0);
+        same(change?.kind === 'record' ? change.record.value : value);
+        expect(change?.kind === 'unmappable' ? change.issues : [change]).not.toHaveLength(0);
         position = page.position;
       }),
       { numRuns: 200 },
@@ -304,7 +306,7 @@ describe('prepare and verify', () => {
   it('refuse two entities in one container', async () => {
     const { database } = await setUp([Account]);
     const store = cosmosStore({ database, containers: { loose: 'accounts' } });
-    await expect(store.prepare([Account, Loose])).rejects.toSatisfy(InvalidOptionsError.isInstance);
+    await expect(store.prepare([Account, Loose])).rejects.toMatchObject({ code: 'invalid-options' });
   });
 
   it('refuse another partition key', async () => {
@@ -354,11 +356,11 @@ describe('prepare and verify', () => {
 
 describe('request charges', () => {
   it('are added up by entity and operation', async () => {
-    const it = await setUp([Account, Loose]);
-    await it.store.records(Account).read(accountKey('a'));
-    await it.store.records(Account).read(accountKey('a'));
-    await it.store.records(Loose).count();
-    const charges = it.store.requestCharges();
+    const cosmos = await setUp([Account, Loose]);
+    await cosmos.store.records(Account).read(accountKey('a'));
+    await cosmos.store.records(Account).read(accountKey('a'));
+    await cosmos.store.records(Loose).count();
+    const charges = cosmos.store.requestCharges();
     expect(charges.find((sum) => sum.entity === 'accounts' && sum.operation === 'read')).toMatchObject({
       requests: 2,
     });

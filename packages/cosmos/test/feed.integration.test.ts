@@ -67,36 +67,38 @@ async function only(feed: ChangeFeed): Promise<FeedRange> {
 
 describe('the feed', () => {
   it('goes on where another reader left off, in another process too', async () => {
-    const it = await setUp(1);
-    const feed = it.store.changes(Account);
+    const cosmos = await setUp(1);
+    const feed = cosmos.store.changes(Account);
     const range = await only(feed);
-    for (const id of ['a', 'b', 'c', 'd', 'e']) await create(it, 't', id);
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await create(cosmos, 't', id);
     const first = await feed.read(range, undefined, { limit: 2 });
     const second = await feed.read(range, first.position, { limit: 2 });
     // The kept reader stands behind the second page; the same position again must give the same page.
     const again = await feed.read(range, first.position, { limit: 2 });
     expect(again.changes).toEqual(second.changes);
-    const elsewhere = await cosmosStore({ database: it.database })
+    const elsewhere = await cosmosStore({ database: cosmos.database })
       .changes(Account)
       .read(range, first.position, { limit: 2 });
     expect(elsewhere.changes).toEqual(second.changes);
   });
 
   it('tells the service’s date', async () => {
-    const it = await setUp(1);
-    const now = it.emulator?.clock.now() ?? Date.now();
-    const page = await it.store.changes(Account).read(await only(it.store.changes(Account)), undefined);
+    const cosmos = await setUp(1);
+    const now = cosmos.emulator?.clock.now() ?? Date.now();
+    const page = await cosmos.store
+      .changes(Account)
+      .read(await only(cosmos.store.changes(Account)), undefined);
     expect(Math.abs(page.serverNowMs - now)).toBeLessThan(60_000);
   });
 
   it('hides the SDK’s own documents, and a page of nothing else is not the end', async () => {
-    const it = await setUp(1);
+    const cosmos = await setUp(1);
     const permit = { epoch: 1, open: true, opening: 1, term: 1, leaseMs: 1, drainMs: 1 };
-    await it.store.permits.create('accounts', permit);
-    await it.store.leases.acquire('work', 'me', 1_000);
-    await it.store.checkpoints.advance({ name: 'x', expected: 0, position: 'p' });
-    await create(it, 't', 'a');
-    const feed = it.store.changes(Account);
+    await cosmos.store.permits.create('accounts', permit);
+    await cosmos.store.leases.acquire('work', 'me', 1_000);
+    await cosmos.store.checkpoints.advance({ name: 'x', expected: 0, position: 'p' });
+    await create(cosmos, 't', 'a');
+    const feed = cosmos.store.changes(Account);
     const range = await only(feed);
     const first = await feed.read(range, undefined, { limit: 2 });
     expect([first.changes.length, first.idle]).toEqual([0, false]);
@@ -105,21 +107,21 @@ describe('the feed', () => {
   });
 
   it('sets aside what can be no record, with what is wrong, and no value in it', async () => {
-    const it = await setUp(1, [Account, Loose]);
+    const cosmos = await setUp(1, [Account, Loose]);
     const put = async (entity: Entity, document: JsonObject): Promise<void> => {
-      await it.store.container(entity).items.create({ ...document });
+      await cosmos.store.container(entity).items.create({ ...document });
     };
     const documents: readonly JsonObject[] = [
       { id: 'nul', tenantId: 't', note: 'a\u0000b' },
       { id: 'lone', tenantId: 't', note: '\ud800' },
-      { id: 'odd?', tenantId: 't' },
+      { id: 'odd ', tenantId: 't' },
       { id: 'reserved', tenantId: 't', _h: [1] },
       { id: 'wrong', tenantId: 't', n: 'secret' },
       { id: 'fine', tenantId: 't', extra: true },
     ];
     for (const entity of [Account, Loose]) {
       for (const document of documents) await put(entity, document);
-      const feed = it.store.changes(entity);
+      const feed = cosmos.store.changes(entity);
       const { changes } = await drain(feed, await only(feed));
       const labels = changes.flatMap((change) => (change.kind === 'unmappable' ? change.label : []));
       const wanted = ['nul', 'lone', 'reserved', ...(entity.loose ? [] : ['wrong'])];
@@ -130,7 +132,7 @@ describe('the feed', () => {
         if (change.kind !== 'unmappable') continue;
         expect(change.issues.length).toBeGreaterThan(0);
         expect(JSON.stringify(change.issues)).not.toContain('secret');
-        const id = change.label.startsWith('#') ? 'odd?' : change.label;
+        const id = change.label.startsWith('#') ? 'odd ' : change.label;
         expect(JSON.parse(change.body)).toMatchObject({ id });
         expect(change.body).not.toContain('_rid');
       }
@@ -138,20 +140,20 @@ describe('the feed', () => {
   });
 
   it('refuses a position of a container that was made anew, and goes on with the new one from the beginning', async () => {
-    const it = await setUp(1);
-    const feed = it.store.changes(Account);
-    await create(it, 't', 'a');
+    const cosmos = await setUp(1);
+    const feed = cosmos.store.changes(Account);
+    await create(cosmos, 't', 'a');
     const range = await only(feed);
     const { position } = await drain(feed, range);
     const marker = await feed.mark(range);
-    await it.store.container(Account).delete();
-    await createContainer(it.database, Account);
-    await it.store.container(Account).items.create({ id: 'new', tenantId: 't' });
+    await cosmos.store.container(Account).delete();
+    await createContainer(cosmos.database, Account);
+    await cosmos.store.container(Account).items.create({ id: 'new', tenantId: 't' });
     // Somewhere between the first page and a minute later the reader notices; it never serves the new history under the old name.
     const refused = await feed.read(range, position).catch((error: unknown) => error);
     expect(StoreError.isInstance(refused)).toBe(true);
     expect(String(refused)).toContain('synchronise from the beginning');
-    await expect(feed.read(range, position)).rejects.toSatisfy(StoreError.isInstance);
+    await expect(feed.read(range, position)).rejects.toMatchObject({ code: 'store' });
     const fresh = await drain(feed, range);
     expect(fresh.changes).toHaveLength(1);
     expect(feed.passed(fresh.position, marker)).toBe(false);
@@ -160,9 +162,9 @@ describe('the feed', () => {
 
 describe('a marker', () => {
   it('is passed by who has read all that was committed before it, and by nobody else', async () => {
-    const it = await setUp(3);
-    const feed = it.store.changes(Account);
-    for (let i = 0; i < 30; i += 1) await create(it, `t${i}`, 'a');
+    const cosmos = await setUp(3);
+    const feed = cosmos.store.changes(Account);
+    for (let i = 0; i < 30; i += 1) await create(cosmos, `t${i}`, 'a');
     const seen: string[] = [];
     for (const range of await feed.ranges()) {
       const marker = await feed.mark(range);
@@ -173,7 +175,7 @@ describe('a marker', () => {
         const page = await feed.read(range, position, { limit: 2 });
         passed = feed.passed(page.position, marker);
         // What comes after the marker may come with it, never the other way round.
-        if (!passed) expect(page.idle).toBe(false);
+        expect(passed || !page.idle).toBe(true);
         for (const change of page.changes)
           if (change.kind === 'record') seen.push(String(change.record.key.partition[0]));
         position = page.position;
@@ -183,12 +185,12 @@ describe('a marker', () => {
   });
 
   it('is not passed by a reader that stopped just before it', async () => {
-    const it = await setUp(1);
-    const feed = it.store.changes(Account);
+    const cosmos = await setUp(1);
+    const feed = cosmos.store.changes(Account);
     const range = await only(feed);
-    await create(it, 't', 'a');
+    await create(cosmos, 't', 'a');
     const { position } = await drain(feed, range);
-    await create(it, 't', 'b');
+    await create(cosmos, 't', 'b');
     const marker = await feed.mark(range);
     expect(feed.passed(position, marker)).toBe(false);
     const after = await drain(feed, range, position);
@@ -197,22 +199,22 @@ describe('a marker', () => {
   });
 
   it('of an empty range is passed at once', async () => {
-    const it = await setUp(1);
-    const feed = it.store.changes(Account);
+    const cosmos = await setUp(1);
+    const feed = cosmos.store.changes(Account);
     const range = await only(feed);
     expect(feed.passed(undefined, await feed.mark(range))).toBe(true);
   });
 
   it('leaves one document in its range, however often it is set', async () => {
-    const it = await setUp(1);
-    const feed = it.store.changes(Account);
+    const cosmos = await setUp(1);
+    const feed = cosmos.store.changes(Account);
     const range = await only(feed);
     for (let i = 0; i < 5; i += 1) {
-      await create(it, `t${i}`, 'a');
+      await create(cosmos, `t${i}`, 'a');
       await drain(feed, range);
       await feed.mark(range);
     }
-    const { resources } = await it.store
+    const { resources } = await cosmos.store
       .container(Account)
       .items.query('SELECT VALUE c.id FROM c WHERE STARTSWITH(c.id, "hyb:marker")')
       .fetchAll();
@@ -246,12 +248,12 @@ describe.skipIf(liveEndpoint !== undefined)('permits under faults (needs the emu
     const { store } = await setUp(1);
     await store.permits.create('accounts', permit);
     const epochs = Array.from({ length: 20 }, (_, i) => i + 2);
-    let done = false;
+    const heart = { stopped: false };
     const beat = async (holder: string): Promise<void> => {
       let last = 0;
-      while (!done) {
+      while (!heart.stopped) {
         const lease = await store.permits.renew('accounts', holder);
-        if (lease) expect(lease.opening).toBeGreaterThanOrEqual(last);
+        expect(lease?.opening ?? last).toBeGreaterThanOrEqual(last);
         last = lease?.opening ?? last;
       }
     };
@@ -262,7 +264,7 @@ describe.skipIf(liveEndpoint !== undefined)('permits under faults (needs the emu
         store.permits.project('accounts', { ...permit, epoch, opening: epoch, term: epoch }),
       ),
     );
-    done = true;
+    heart.stopped = true;
     await Promise.all(beats);
     for (const [i, result] of results.entries())
       expect(result.epoch).toBeGreaterThanOrEqual(shuffled[i] ?? 0);
