@@ -38,7 +38,10 @@ export interface WriteResult {
 /** A record on its way from one store to the other. */
 export interface RecordCopy {
   readonly record: StoredRecord;
-  /** Apply only if the record there still has this ETag (used to stamp a document in place). */
+  /**
+   * Apply only if the record there still has this ETag (used to stamp a document in place). Who names one has read what it stands
+   * for, and gives a newer version.
+   */
   readonly ifEtag?: string | undefined;
   /**
    * What the copy descends from. When the record there is of an earlier term and is neither this nor older, it is left alone and

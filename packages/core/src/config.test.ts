@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from './config.ts';
+import { InvalidOptionsError } from './errors.ts';
+
+function problemsOf(config: unknown, known: readonly string[] = ['accounts']): readonly string[] {
+  try {
+    parseConfig(config, known);
+  } catch (error) {
+    if (InvalidOptionsError.isInstance(error)) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+const withPolicy = (policy: unknown) => ({ revision: 1, entities: { accounts: policy } });
+
+describe('parseConfig', () => {
+  it.each([
+    [{ policy: 'cosmos-only' }, { phase: '0', flip: 'manual' }],
+    [{ policy: 'dual-write' }, { phase: '2', flip: 'manual' }],
+    [
+      { policy: 'dual-write', reads: 'postgres', flip: 'auto' },
+      { phase: '3', flip: 'auto' },
+    ],
+    [{ policy: 'postgres-primary' }, { phase: '6', flip: 'manual' }],
+    [
+      { policy: 'postgres-primary', reverseSync: false },
+      { phase: '7', flip: 'manual' },
+    ],
+    [
+      { policy: 'cached', ttl: '5m', over: { policy: 'dual-write' } },
+      { phase: '2', flip: 'manual' },
+    ],
+  ])('turns %j into a wish', (policy, wish) => {
+    expect(
+      parseConfig({ revision: 7, entities: { accounts: policy } }, ['accounts']).entities.get('accounts')
+        ?.wish,
+    ).toEqual({
+      ...wish,
+      revision: 7,
+    });
+  });
+
+  it('fills in defaults and reads durations', () => {
+    const of = (policy: unknown) => parseConfig(withPolicy(policy), ['accounts']).entities.get('accounts');
+    expect(of({ policy: 'dual-write' })).toMatchObject({ maxStalenessMs: 1_000, cacheTtlMs: undefined });
+    expect(of({ policy: 'dual-write', maxStaleness: '1.5s' })?.maxStalenessMs).toBe(1_500);
+    expect(of({ policy: 'cached', ttl: 250, over: { policy: 'dual-write', maxStaleness: 0 } })).toMatchObject(
+      {
+        maxStalenessMs: 0,
+        cacheTtlMs: 250,
+      },
+    );
+  });
+
+  it.each([
+    ['an unknown policy', { policy: 'postgres-only' }, 'must be "cosmos-only"'],
+    [
+      'cached over cached',
+      { policy: 'cached', ttl: 1, over: { policy: 'cached', ttl: 1, over: { policy: 'cosmos-only' } } },
+      'entities.accounts.over',
+    ],
+    [
+      'a negative ttl',
+      { policy: 'cached', ttl: -1, over: { policy: 'cosmos-only' } },
+      'must not be negative',
+    ],
+    ['a ttl of zero', { policy: 'cached', ttl: '0s', over: { policy: 'cosmos-only' } }, 'longer than 0'],
+    [
+      'a duration without a unit',
+      { policy: 'dual-write', maxStaleness: '5' },
+      'entities.accounts.maxStaleness',
+    ],
+    ['a field of another policy', { policy: 'cosmos-only', reads: 'cosmos' }, 'reads'],
+    ['no policy at all', {}, 'must be "cosmos-only"'],
+    ['text', 'cosmos-only', 'entities.accounts'],
+  ])('refuses %s', (_, policy, problem) => {
+    expect(problemsOf(withPolicy(policy)).join('\n')).toContain(problem);
+  });
+
+  it('refuses entities that are not registered, and asks for those that are', () => {
+    const entities = { accounts: { policy: 'cosmos-only' }, orders: { policy: 'cosmos-only' } };
+    expect(problemsOf({ revision: 1, entities }, ['accounts', 'sessions'])).toEqual([
+      expect.stringContaining('entities.orders: no such entity'),
+      expect.stringContaining('entities.sessions: has no policy'),
+    ]);
+  });
+
+  it.each([undefined, null, 'text', [], {}, { revision: 1.5, entities: {} }, { revision: -1, entities: {} }])(
+    'refuses %j as a whole',
+    (config) => {
+      expect(problemsOf(config).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('lists every problem, not only the first', () => {
+    const config = {
+      revision: -1,
+      entities: { accounts: { policy: 'x' }, orders: { policy: 'cached', ttl: -1, over: {} } },
+    };
+    expect(problemsOf(config).length).toBeGreaterThanOrEqual(4);
+  });
+});
