@@ -38,6 +38,7 @@ test.each([
     'connection',
   ],
   [new Error('Failed to refresh slots cache.'), 'connection'],
+  [new Error('None of startup nodes is available'), 'connection'],
   [new Error('Command timed out'), 'timeout'],
   [new TypeError('x is not a function'), 'store'],
   ['text', 'store'],

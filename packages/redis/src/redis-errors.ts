@@ -25,7 +25,7 @@ const REPLIES: ReadonlyMap<string, (cause: unknown, operation: string) => Polyph
 const NETWORK = /^(ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOST|ENET|EAI_|ENOENT|EADDR|CERT_|ERR_TLS|ERR_SSL)/;
 // ioredis has no codes for these; the texts are the same in versions 5 and 6.
 const DISCONNECTED =
-  /^(Connection is closed\.|Stream isn't writeable|Failed to refresh slots cache|Reached the max retries per request limit|Socket closed unexpectedly|None of startup nodes is available|Connection in subscriber mode)/;
+  /^(Connection is closed\.|Stream isn't writeable|Failed to refresh slots cache|Reached the max retries per request limit|None of startup nodes is available)/;
 
 /**
  * What a failure of the driver means to the caller, with the driver's error as cause. An error of ours passes as it is; what has
