@@ -118,6 +118,15 @@ export function resolvePolicy(policy: EntityPolicy, revision: number): ResolvedP
  * Checks a config as a whole.
  *
  * @param known - names of the entities that are registered: each must have a policy, and no other may
+ *
+ * @example
+ * ```ts
+ * import { parseConfig } from '@polyphase/core';
+ *
+ * const config = { revision: 7, entities: { accounts: { policy: 'dual-write', reads: 'postgres' } } };
+ * parseConfig(config, ['accounts']).entities.get('accounts')?.wish; // { phase: '3', flip: 'manual', revision: 7 }
+ * ```
+ *
  * @throws {@link InvalidOptionsError} with every problem: unknown policy, `cached` over `cached`, negative durations, unknown or
  * missing entities, unknown fields
  */

@@ -229,11 +229,17 @@ export class StoreRepository<E extends Entity<object>>
  *
  * @example
  * ```ts
- * import { repositoryIn } from '@polyphase/core';
+ * import { defineEntity, repositoryIn } from '@polyphase/core';
  * import { memoryDocumentStore } from '@polyphase/core/memory';
+ * import { z } from 'zod';
  *
+ * const Account = defineEntity({
+ *   name: 'accounts',
+ *   schema: z.object({ id: z.string(), tenantId: z.string() }),
+ *   key: { partition: 'tenantId', id: 'id' },
+ * });
  * const accounts = repositoryIn(memoryDocumentStore(), Account);
- * await accounts.create({ id: 'a1', tenantId: 't1', email: 'a@example.com' });
+ * await accounts.create({ id: 'a1', tenantId: 't1' });
  * ```
  */
 export function repositoryIn<E extends Entity<object>>(

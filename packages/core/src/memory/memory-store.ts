@@ -111,9 +111,15 @@ function recordHost(options: {
  *
  * @example
  * ```ts
- * import { repositoryIn } from '@polyphase/core';
+ * import { defineEntity, repositoryIn } from '@polyphase/core';
  * import { memoryDocumentStore } from '@polyphase/core/memory';
+ * import { z } from 'zod';
  *
+ * const Account = defineEntity({
+ *   name: 'accounts',
+ *   schema: z.object({ id: z.string(), tenantId: z.string() }),
+ *   key: { partition: 'tenantId', id: 'id' },
+ * });
  * const accounts = repositoryIn(memoryDocumentStore(), Account);
  * const stored = await accounts.get({ tenantId: 't1', id: 'a1' });
  * ```
@@ -143,6 +149,15 @@ export function memoryDocumentStore(options: MemoryDocumentStoreOptions = {}): M
 /**
  * A store of rows that lives in this process: the reference of `RelationalStore`. Writes are fenced by its control rows, captured
  * in dirty keys, and waited for by exclusive steps, as in PostgreSQL.
+ *
+ * @example
+ * ```ts
+ * import { memoryRelationalStore } from '@polyphase/core/memory';
+ *
+ * const store = memoryRelationalStore();
+ * const wish = { phase: '7', flip: 'manual', revision: 1 } as const;
+ * await store.control.create({ group: 'accounts', epoch: 1, phase: '7', term: 1, wish });
+ * ```
  */
 export function memoryRelationalStore(options: MemoryStoreOptions = {}): RelationalStore {
   const { clock = systemClock } = options;
@@ -165,6 +180,16 @@ export function memoryRelationalStore(options: MemoryStoreOptions = {}): Relatio
 /**
  * A cache that lives in this process: the reference of `CacheStore`. It is not shared between processes, so where several write,
  * each sees its own invalidations only.
+ *
+ * @example
+ * ```ts
+ * import { memoryCacheStore } from '@polyphase/core/memory';
+ *
+ * const cache = memoryCacheStore().cache('accounts:');
+ * const miss = await cache.lease('a1');
+ * if (miss.kind === 'leased')
+ *   await cache.fill('a1', miss.token, { version: { term: 1, counter: 1 }, payload: '{}' }, 60_000);
+ * ```
  */
 export function memoryCacheStore(options: MemoryCacheStoreOptions = {}): MemoryCacheStore {
   const slots = new MemorySlots({

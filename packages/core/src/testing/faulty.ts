@@ -15,6 +15,15 @@ export type FaultPlan = (call: FaultyCall, count: number) => 'before' | 'after' 
 /**
  * A record store whose calls fail as planned: before the effect with `ConnectionError`, after it with `UnknownOutcomeError` for a
  * write and `ConnectionError` for all else. Scans are passed on as they are.
+ *
+ * @example
+ * ```ts
+ * import type { RecordStore } from '@polyphase/core';
+ * import { faultyRecords } from '@polyphase/core/testing';
+ *
+ * declare const records: RecordStore;
+ * const flaky = faultyRecords(records, (call, count) => (call === 'write' && count === 0 ? 'after' : undefined));
+ * ```
  */
 export function faultyRecords(store: RecordStore, plan: FaultPlan): RecordStore {
   const counts = new Map<FaultyCall, number>();

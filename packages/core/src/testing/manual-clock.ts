@@ -23,7 +23,17 @@ async function settle(): Promise<void> {
 /**
  * A clock for tests: time passes by {@link ManualClock.advance} alone.
  *
- * @param startMs - date that it begins at. @default 2026-01-01T00:00:00Z
+ * @param startMs - date that it begins at, 2026-01-01T00:00:00Z unless told
+ *
+ * @example
+ * ```ts
+ * import { manualClock } from '@polyphase/core/testing';
+ *
+ * const clock = manualClock();
+ * const slept = clock.sleep(1_000);
+ * await clock.advance(1_000);
+ * await slept;
+ * ```
  */
 export function manualClock(startMs: number = Date.UTC(2026, 0, 1)): ManualClock {
   let passed = 0;
