@@ -103,8 +103,8 @@ function wishOf(policy: StorePolicy, revision: number): Wish {
   return wanted((policy.reverseSync ?? true) ? '6' : '7');
 }
 
-/** What a policy means, with every default filled in. */
-export function resolvePolicy(policy: EntityPolicy, revision: number): ResolvedPolicy {
+// What a policy means, with every default filled in.
+function resolvePolicy(policy: EntityPolicy, revision: number): ResolvedPolicy {
   const over = policy.policy === 'cached' ? policy.over : policy;
   const staleness = over.policy === 'dual-write' ? over.maxStaleness : undefined;
   return {
