@@ -72,7 +72,6 @@ export async function sendBatch(
       if (outcome.kind === 'written') return;
       if (outcome.kind === 'lost') {
         lost = { base: first.base, version: first.record.version, error: outcome.error };
-        if (signal?.aborted === true) throw unknown(outcome.error);
       } else if (!lost) throw await refusal(place, pending, outcome);
       await pause(attempt, signal);
     }

@@ -63,8 +63,8 @@ export class CosmosChangeFeed implements ChangeFeed {
   readonly #items: CosmosContainer;
   // A reader asks the service for the container's identity when it is made, so one is kept for each range.
   readonly #readers = new Map<string, Reader>();
+  // The first partition that was seen in each range: markers stay in one place, so that they do not gather.
   readonly #seen = new Map<string, readonly PartitionLevel[]>();
-  readonly #markers = new Map<string, readonly PartitionLevel[]>();
 
   constructor(options: { readonly entity: Entity; readonly items: CosmosContainer }) {
     this.#entity = options.entity;
@@ -119,7 +119,6 @@ export class CosmosChangeFeed implements ChangeFeed {
   async #markPart(part: FeedRange, info: ContainerInfo, options: CallOptions): Promise<number | undefined> {
     const partition = await this.#partitionIn(part, info, options);
     if (!partition) return undefined;
-    await this.#removeOldMarker(part, partition, options);
     const id = reservedId('marker', part.id);
     const document = reservedDocument(info, {
       kind: 'marker',
@@ -134,7 +133,6 @@ export class CosmosChangeFeed implements ChangeFeed {
     for (let attempt = 1; outcome.kind !== 'written' && attempt < 3; attempt += 1)
       outcome = await this.#items.upsert(document, call);
     if (outcome.kind === 'lost') throw outcome.error;
-    this.#markers.set(part.id, partition);
     const sequence = outcome.kind === 'written' ? sessionSequence(outcome.sessionToken) : undefined;
     if (sequence !== undefined) return sequence;
     throw new StoreError({
@@ -210,6 +208,7 @@ export class CosmosChangeFeed implements ChangeFeed {
   }
 
   #see(range: FeedRange, document: JsonObject, info: ContainerInfo): void {
+    if (this.#seen.has(range.id)) return;
     const isScalar = info.partitionPaths.every((path) => levelOf(valueAt(document, path)));
     if (isScalar) this.#seen.set(range.id, levelsAt(document, info.partitionPaths));
   }
@@ -230,19 +229,6 @@ export class CosmosChangeFeed implements ChangeFeed {
       if (found || response.statusCode === 304) return found;
       position = response.continuationToken;
     }
-  }
-
-  // One marker stays in a range, so that they do not gather where documents have no lifetime.
-  async #removeOldMarker(
-    range: FeedRange,
-    partition: readonly PartitionLevel[],
-    { signal }: CallOptions,
-  ): Promise<void> {
-    const old = this.#markers.get(range.id);
-    if (!old || JSON.stringify(old) === JSON.stringify(partition)) return;
-    const id = reservedId('marker', range.id);
-    await this.#items.remove(undefined, { operation: 'feed', id, label: id, partition: old, signal });
-    this.#markers.delete(range.id);
   }
 }
 

@@ -140,13 +140,18 @@ export async function writeRecord(
       }
       const decision = decideWrite(base, intent, { entity, term, serverNowMs });
       if (decision.kind === 'done') return toWriteResult(decision, intent);
-      const outcome = await putOrUnknown(place, { intent, base, record: decision.record }, signal);
+      const outcome = await putRecord(
+        place,
+        { record: decision.record, base, operation: intent.kind },
+        signal,
+      );
       if (outcome.kind === 'written')
         return { ...toWriteResult(decision, intent), record: withEtag(decision.record, outcome.etag) };
       // A replacement is refused with 409 for a unique key only; a creation also for its id, which the message tells apart.
       if (!lost && outcome.kind === 'refused' && outcome.status === 409 && (base || outcome.unique))
         throw uniqueTaken(entity, intent.key, intent.kind);
       if (outcome.kind === 'lost') lost = { base, version: decision.record.version, error: outcome.error };
+      // Ends here when the signal aborted the request: what was sent may have taken effect.
       await pause(attempt, signal);
     }
   } catch (error) {
@@ -170,23 +175,6 @@ export function hasMark(record: StoredRecord | undefined, operationId: string): 
 /** A record with the ETag that its write answered with. */
 export function withEtag(record: StoredRecord, etag: string | undefined): StoredRecord {
   return etag === undefined ? record : { ...record, etag };
-}
-
-// Once sent, a write that is aborted may have taken effect; only the caller's own id can tell later.
-async function putOrUnknown(
-  place: RecordPlace,
-  write: {
-    readonly intent: WriteIntent;
-    readonly base: StoredRecord | undefined;
-    readonly record: StoredRecord;
-  },
-  signal: AbortSignal | undefined,
-): ReturnType<typeof putRecord> {
-  const { intent, base, record } = write;
-  signal?.throwIfAborted();
-  const outcome = await putRecord(place, { record, base, operation: intent.kind }, signal);
-  if (outcome.kind === 'lost' && signal?.aborted === true) throw unknownOutcome(place, intent, outcome.error);
-  return outcome;
 }
 
 function unknownOutcome({ entity }: RecordPlace, intent: WriteIntent, cause: unknown): UnknownOutcomeError {

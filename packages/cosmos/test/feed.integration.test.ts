@@ -191,8 +191,11 @@ describe('a marker', () => {
     await create(cosmos, 't', 'a');
     const { position } = await drain(feed, range);
     await create(cosmos, 't', 'b');
+    const near = await drain(feed, range, position);
     const marker = await feed.mark(range);
     expect(feed.passed(position, marker)).toBe(false);
+    // Everything but the marker itself was read: one number short.
+    expect(feed.passed(near.position, marker)).toBe(false);
     const after = await drain(feed, range, position);
     expect(feed.passed(after.position, marker)).toBe(true);
     expect(after.changes).toHaveLength(1);
