@@ -24,8 +24,8 @@ function preparedOn(connection: DriverConnection): Map<string, 'there' | 'unsure
   return names;
 }
 
-// 26000: the statement is gone (DISCARD, a pooler). 0A000 there: its plan does not fit the table any more.
-function isStalePlan(error: unknown): boolean {
+/** Whether a connection lost a prepared statement: it is gone (DISCARD, a pooler), or its plan does not fit the table any more. */
+export function isStalePlan(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('code' in error)) return false;
   return (
     error.code === '26000' ||

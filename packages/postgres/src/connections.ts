@@ -1,10 +1,10 @@
-import { ConnectionError, TimeoutError } from '@polyphase/core';
-import { Batch, type BoundStatement, type StatementResult } from './batch.ts';
-import { type DriverClient, guard, type PostgresPool } from './driver.ts';
-import { breaksConnection, type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
-import { command } from './statement.ts';
+import { ConnectionError, UnknownOutcomeError } from '@polyphase/core';
+import type { BoundStatement, StatementResult } from './batch.ts';
+import { guard, type PooledClient, type PostgresPool } from './driver.ts';
+import { type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
+import { Session } from './session.ts';
+import { cancelBackend } from './sql/cancel-backend.ts';
 
-const ROLLBACK = command('rollback');
 const noop = (): void => undefined;
 
 /** What a piece of work on a connection is about. */
@@ -12,9 +12,12 @@ export interface UseOptions extends ErrorPlace {
   readonly signal?: AbortSignal | undefined;
   /** Whether it may read a whole table, and so take twenty times as long as other calls. */
   readonly whole?: boolean | undefined;
+  /** Operation id to report when the connection is lost after something was sent that must not be taken for "not written". */
+  readonly unknownAs?: string | undefined;
 }
 
 const WHOLE_TABLE = 20;
+const CANCEL = 'cancel';
 
 /** The part of the options that errors show. */
 export function placeOf({ operation, entity, key }: UseOptions): ErrorPlace {
@@ -23,92 +26,6 @@ export function placeOf({ operation, entity, key }: UseOptions): ErrorPlace {
     ...(entity === undefined ? {} : { entity }),
     ...(key === undefined ? {} : { key }),
   };
-}
-
-/** One connection while a piece of work has it. Knows whether it may go back to the pool. */
-export class Session {
-  readonly #client: DriverClient;
-  readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #failures = new Set<unknown>();
-  #broken: Error | undefined;
-  #open = false;
-
-  constructor(client: DriverClient, timeoutMs: number, signal: AbortSignal | undefined) {
-    this.#client = client;
-    this.#timeoutMs = timeoutMs;
-    this.#signal = signal;
-  }
-
-  /** Why the connection is of no use any more: it was lost, gave no answer in time, or was given up in the middle. */
-  get broken(): Error | undefined {
-    return this.#broken;
-  }
-
-  /** Whether an error came from here, and not from the work itself. */
-  failedWith(error: unknown): boolean {
-    return this.#failures.has(error);
-  }
-
-  /** Told by whoever leaves a transaction open; it is rolled back before the connection goes back. */
-  set open(open: boolean) {
-    this.#open = open;
-  }
-
-  get open(): boolean {
-    return this.#open;
-  }
-
-  /**
-   * Sends statements in one round trip.
-   *
-   * Rejects with the server's error, the signal's reason, or a `TimeoutError`; after the latter two the connection is broken,
-   * and what was sent may still be done by the server.
-   */
-  run(statements: readonly BoundStatement[]): Promise<readonly StatementResult[]> {
-    const signal = this.#signal;
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
-      };
-      const fail = (error: unknown, broken: boolean): void => {
-        settle();
-        this.#failures.add(error);
-        if (broken) this.#broken ??= error instanceof Error ? error : new Error('aborted', { cause: error });
-        reject(error);
-      };
-      const abort = (): void => fail(signal?.reason, true);
-      const timer = setTimeout(() => {
-        const seconds = this.#timeoutMs / 1_000;
-        fail(new TimeoutError({ message: `PostgreSQL gave no answer within ${seconds} s` }), true);
-      }, this.#timeoutMs);
-      if (signal?.aborted === true) return fail(signal.reason, false);
-      if (this.#broken) return fail(this.#broken, true);
-      signal?.addEventListener('abort', abort, { once: true });
-      const batch = new Batch(
-        statements,
-        (results) => {
-          settle();
-          resolve(results);
-        },
-        (error) => fail(error, breaksConnection(error)),
-      );
-      this.#client.query(batch);
-    });
-  }
-
-  /** Ends what is open without waiting for the signal. */
-  async rollback(): Promise<void> {
-    if (!this.#open || this.#broken) return;
-    const plain = new Session(this.#client, this.#timeoutMs, undefined);
-    try {
-      await plain.run([ROLLBACK]);
-      this.#open = false;
-    } catch (error) {
-      this.#broken = error instanceof Error ? error : new Error('rollback failed', { cause: error });
-    }
-  }
 }
 
 /** Lends connections of a pool that somebody else made and closes. */
@@ -137,14 +54,17 @@ export class Connections {
     signal?.throwIfAborted();
     const client = await this.#connect(options);
     guard(client);
-    const session = new Session(client, this.#timeoutMs * (whole === true ? WHOLE_TABLE : 1), signal);
+    const timeoutMs = this.#timeoutMs * (whole === true ? WHOLE_TABLE : 1);
+    const session = new Session({ client, timeoutMs, signal });
     try {
       return await work(session);
     } catch (error) {
+      if (options.unknownAs !== undefined && session.broken)
+        throw unknownOutcome(options.unknownAs, error, options);
       if (!session.failedWith(error) || (signal?.aborted === true && error === signal.reason)) throw error;
       throw toPolyphaseError(error, placeOf(options));
     } finally {
-      void this.#giveBack(client, session);
+      void this.#giveBack(client, session, options.operation !== CANCEL);
     }
   }
 
@@ -159,12 +79,15 @@ export class Connections {
   }
 
   // Nobody waits for it: the caller has its answer already. Never rejects.
-  async #giveBack(client: DriverClient, session: Session): Promise<void> {
+  async #giveBack(client: PooledClient, session: Session, cancels: boolean): Promise<void> {
     await session.rollback();
     client.release(session.broken ?? false);
+    if (!session.unanswered || !cancels || client.processID === undefined) return;
+    // The server would go on, and keep its locks, until it notices. If it cannot be told, it notices later.
+    await this.run([cancelBackend.bind(client.processID)], { operation: CANCEL }).catch(noop);
   }
 
-  async #connect(options: UseOptions): Promise<DriverClient> {
+  async #connect(options: UseOptions): Promise<PooledClient> {
     const { signal } = options;
     const asked = this.#pool.connect();
     try {
@@ -205,4 +128,9 @@ function bounded<T>(promise: Promise<T>, timeoutMs: number, signal: AbortSignal 
       };
     promise.then(ended(resolve), ended(reject));
   });
+}
+
+function unknownOutcome(operationId: string, cause: unknown, options: UseOptions): UnknownOutcomeError {
+  const message = 'The request was sent and its outcome is not known; read what is there, or repeat it';
+  return new UnknownOutcomeError({ message, operationId, cause, ...placeOf(options) });
 }

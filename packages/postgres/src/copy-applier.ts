@@ -12,9 +12,10 @@ import {
   UnknownOutcomeError,
 } from '@polyphase/core';
 import type { StatementResult } from './batch.ts';
-import { type Connections, placeOf, type Session, type UseOptions } from './connections.ts';
+import { type Connections, placeOf, type UseOptions } from './connections.ts';
 import { CopyPage } from './copy-page.ts';
 import { serverError, toPolyphaseError } from './postgres-errors.ts';
+import type { Session } from './session.ts';
 import { settleCommit } from './settle.ts';
 import { advanceCheckpoint } from './sql/advance-checkpoint.ts';
 import { appendJournal } from './sql/append-journal.ts';

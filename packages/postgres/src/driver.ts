@@ -34,9 +34,12 @@ export interface DriverClient {
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
+/** A connection of a pool: the part that is called here, and the part that Kysely calls. */
+export type PooledClient = DriverClient & PostgresPoolClient;
+
 /** The part of pg's `Pool` that is called. Whoever made it closes it. */
 export interface PostgresPool {
-  connect(): Promise<DriverClient & PostgresPoolClient>;
+  connect(): Promise<PooledClient>;
   on(event: 'error', listener: (error: Error) => void): unknown;
   readonly options: object;
 }

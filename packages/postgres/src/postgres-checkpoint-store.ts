@@ -32,7 +32,12 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   async advance(step: CheckpointAdvance, { signal }: CallOptions = {}): Promise<Checkpoint> {
-    const place = { operation: 'advance checkpoint', key: step.name, signal };
+    const place = {
+      operation: 'advance checkpoint',
+      key: step.name,
+      signal,
+      unknownAs: `${step.name} ${step.expected}`,
+    };
     const statement = advanceCheckpoint(step);
     const [result] = await this.#connections.run([statement.bind(step)], place);
     const revision = statement.rows(result)[0];

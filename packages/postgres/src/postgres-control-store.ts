@@ -46,7 +46,7 @@ export class PostgresControlStore implements ControlStore {
     options: AdvanceOptions = {},
   ): Promise<ControlRow | undefined> {
     const bound = advanceControl.bind({ group, epoch, ...change });
-    const where = place('advance', group, options);
+    const where = { ...place('advance', group, options), unknownAs: `${group} ${epoch}` };
     if (options.exclusive !== true)
       return advanceControl.rows((await this.#connections.run([bound], where))[0])[0];
     return this.#connections.use(async (session) => {

@@ -18,11 +18,13 @@ import {
   type WriteResult,
 } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
-import type { Connections, Session, UseOptions } from './connections.ts';
+import type { Connections, UseOptions } from './connections.ts';
 import { fenceStatements, passFence } from './fence.ts';
+import { type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
 import { recordsOf } from './postgres-query.ts';
 import { inOrder, type RowRead, readOne } from './postgres-records.ts';
 import { toWriteResult } from './record-writer.ts';
+import type { Session } from './session.ts';
 import { settleCommit } from './settle.ts';
 import { rowInput } from './sql/store-record.ts';
 import { checkRow } from './table.ts';
@@ -129,21 +131,26 @@ class PostgresUnit implements UnitOfWork {
     return turn;
   }
 
-  async #run(statements: readonly BoundStatement[]): Promise<readonly StatementResult[]> {
+  async #run(statements: readonly BoundStatement[], place: ErrorPlace): Promise<readonly StatementResult[]> {
     const lead = this.#begun ? [] : [BEGIN];
     this.#begun = true;
     this.#session.open = true;
     try {
       return (await this.#session.run([...lead, ...statements])).slice(lead.length);
-    } catch (error) {
+    } catch (cause) {
       // The server takes nothing more in this transaction.
+      const error = cause === this.#options.signal?.reason ? cause : toPolyphaseError(cause, place);
       this.#failure = { error };
       throw error;
     }
   }
 
   #known(entity: Entity, layout?: number): Promise<KnownTable> {
-    return this.#tables.get(entity, async (statement) => (await this.#run([statement]))[0], layout);
+    return this.#tables.get(
+      entity,
+      async (statement) => (await this.#run([statement], { entity: entity.name }))[0],
+      layout,
+    );
   }
 
   #read(
@@ -156,7 +163,7 @@ class PostgresUnit implements UnitOfWork {
       let known = await this.#known(entity);
       for (;;) {
         const { bound, rows } = find(known);
-        const found = rows((await this.#run([bound]))[0]);
+        const found = rows((await this.#run([bound], { entity: entity.name }))[0]);
         const other = found.find(({ layout }) => layout !== known.table.layout);
         if (other) known = await this.#known(entity, other.layout);
         else {
@@ -175,14 +182,15 @@ class PostgresUnit implements UnitOfWork {
 
   async #write(entity: Entity, intent: WriteIntent): Promise<WriteResult> {
     const { term, fence } = this.#options.fenceOf(entity);
+    const place = { operation: intent.kind, entity: entity.name, key: keyLabel(intent.key) };
     const capture = await this.#enter(fence, term);
     let known = await this.#known(entity);
     for (;;) {
       const { statements, table } = known;
-      const [lock, at] = await this.#run([
-        statements.lock.bind(intent.key),
-        statements.moment.bind(undefined),
-      ]);
+      const [lock, at] = await this.#run(
+        [statements.lock.bind(intent.key), statements.moment.bind(undefined)],
+        place,
+      );
       const [moment] = statements.moment.rows(at);
       if (!moment || moment.layout !== table.layout) {
         known = await this.#known(entity, moment?.layout ?? 0);
@@ -199,7 +207,7 @@ class PostgresUnit implements UnitOfWork {
       checkRow(entity, decision.record);
       this.transactionId = moment.transactionId;
       const store = statements.store({ over: current !== undefined, capture });
-      const [stored] = await this.#run([store.bind(rowInput(table, decision.record))]);
+      const [stored] = await this.#run([store.bind(rowInput(table, decision.record))], place);
       // Somebody else created it first, and has committed by now.
       if (affected(stored) === 0) continue;
       this.#see(entity, intent.key, decision.record);
@@ -238,7 +246,7 @@ class PostgresUnit implements UnitOfWork {
     const entry = `${term} ${fence}`;
     const known = this.#captures.get(entry);
     if (known !== undefined) return known;
-    const capture = passFence(fence, term, (await this.#run(fenceStatements(fence)))[1]);
+    const capture = passFence(fence, term, (await this.#run(fenceStatements(fence), { key: fence }))[1]);
     this.#captures.set(entry, capture);
     return capture;
   }

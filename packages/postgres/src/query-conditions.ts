@@ -1,7 +1,6 @@
 import type { Comparison, Predicate, Scalar } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import type { QueryParameters } from './query-parameters.ts';
-import { isStorable, storableBound } from './query-text.ts';
 import type { Table } from './table.ts';
 
 type Sql = RawBuilder<unknown>;
@@ -70,8 +69,6 @@ export class Conditions {
 
   #place(path: readonly string[]): Place {
     const [head = '', ...below] = path;
-    // No record has a field of such a name.
-    if (!path.every(isStorable)) return { own: undefined, json: undefined };
     if (head === this.#table.entity.key.id)
       return below.length > 0
         ? { own: undefined, json: undefined }
@@ -90,14 +87,11 @@ export class Conditions {
   #compare(place: Place, operator: Comparison, value: Scalar): Sql {
     if (operator === 'eq') return this.#in(place, [value]);
     if (operator === 'ne') return sql`(${this.#exists(place)} and (${this.#in(place, [value])}) is not true)`;
-    if (typeof value === 'string') {
-      const bound = storableBound(operator, value);
-      const compare = (at: Sql): Sql =>
-        sql`${at} ${sql.raw(bound.operator)} ${this.#parameters.of('text', bound.text)}`;
-      return this.#texts(place, compare);
-    }
+    const symbol = sql.raw(SYMBOLS[operator]);
+    if (typeof value === 'string')
+      return this.#texts(place, (at) => sql`${at} ${symbol} ${this.#parameters.of('text', value)}`);
     const compare = (at: Sql): Sql =>
-      sql`${at} ${sql.raw(SYMBOLS[operator])} ${this.#parameters.of('double precision', String(value))}`;
+      sql`${at} ${symbol} ${this.#parameters.of('double precision', String(value))}`;
     if (place.own?.type === 'number') return compare(place.own.sql);
     const { json } = place;
     if (!json || typeof value !== 'number') return FALSE;
@@ -107,10 +101,9 @@ export class Conditions {
   }
 
   #in({ own, json }: Place, values: readonly Scalar[]): Sql {
-    const wanted = values.filter((value) => typeof value !== 'string' || isStorable(value));
     const isOwn = (value: Scalar): boolean => own !== undefined && typeof value === OWN_TYPES[own.type];
-    const inside = wanted.filter(isOwn).map(String);
-    const outside = wanted.filter((value) => !isOwn(value)).map((value) => JSON.stringify(value));
+    const inside = values.filter(isOwn).map(String);
+    const outside = values.filter((value) => !isOwn(value)).map((value) => JSON.stringify(value));
     const either: Sql[] = [];
     if (own && inside.length > 0) {
       const type = own.type === 'number' ? 'double precision' : own.type;
@@ -128,7 +121,6 @@ export class Conditions {
   }
 
   #text(place: Place, operator: 'startsWith' | 'contains', value: string): Sql {
-    if (!isStorable(value)) return FALSE;
     return this.#texts(place, (at) =>
       operator === 'startsWith'
         ? sql`starts_with(${at}, ${this.#parameters.of('text', value)})`

@@ -1,8 +1,6 @@
 import type { Predicate, QueryPlan, Scalar } from '@polyphase/core';
-import { isStorable, storableBound } from './query-text.ts';
 
 function kindOf(value: Scalar): string {
-  if (typeof value === 'string') return isStorable(value) ? 'text' : 'odd text';
   return value === null ? 'null' : typeof value;
 }
 
@@ -20,18 +18,12 @@ function shapeOfCondition(predicate: Predicate): unknown {
       return [predicate.kind, predicate.of.map(shapeOfCondition)];
     case 'not':
       return ['not', shapeOfCondition(predicate.of)];
-    case 'compare': {
-      const { path, operator, value } = predicate;
-      const bound =
-        typeof value === 'string' && operator !== 'eq' && operator !== 'ne'
-          ? storableBound(operator, value).operator
-          : '';
-      return ['compare', path, operator, kindOf(value), bound];
-    }
+    case 'compare':
+      return ['compare', predicate.path, predicate.operator, kindOf(predicate.value)];
     case 'in':
       return ['in', predicate.path, countKinds(predicate.values)];
     case 'text':
-      return ['text', predicate.path, predicate.operator, kindOf(predicate.value)];
+      return ['text', predicate.path, predicate.operator];
     case 'exists':
       return ['exists', predicate.path, predicate.value];
   }

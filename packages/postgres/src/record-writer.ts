@@ -11,8 +11,9 @@ import {
   type WriteResult,
 } from '@polyphase/core';
 import type { StatementResult } from './batch.ts';
-import type { Connections, Session, UseOptions } from './connections.ts';
+import type { Connections, UseOptions } from './connections.ts';
 import { fenceStatements, passFence } from './fence.ts';
+import type { Session } from './session.ts';
 import { settleCommit } from './settle.ts';
 import { rowInput } from './sql/store-record.ts';
 import { checkRow } from './table.ts';

@@ -1,0 +1,119 @@
+import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
+import { Pool } from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { postgresStore } from '../src/index.ts';
+import { copy, keyOf, Login, Note, upsert } from './support.ts';
+
+describeWith('postgres')('pages of copies', () => {
+  const database = testDatabase();
+  const pool = new Pool({ connectionString: database.url });
+  const store = postgresStore({ pool });
+  const notes = store.records(Note);
+  const logins = store.records(Login);
+  beforeAll(() => store.prepare([Note, Login]));
+  beforeEach(() => pool.query('truncate notes, logins, polyphase.journal, polyphase.checkpoint'));
+  afterAll(() => pool.end());
+  const emails = async (): Promise<unknown> =>
+    (await pool.query('select id, email, hyb_clash as clash from logins order by id')).rows;
+  const kinds = async (copies: ReturnType<typeof copy>[]): Promise<string[]> =>
+    (await logins.apply(copies)).map(({ kind }) => kind);
+
+  it('a thousand at a time, several of one key among them, newest wins', async () => {
+    const page = Array.from({ length: 1_000 }, (_, i) => copy(`k${i % 700}`, i + 1, { n: i }));
+    const outcomes = await notes.apply(page);
+    expect(outcomes.every(({ kind }) => kind === 'applied')).toBe(true);
+    expect(await notes.count()).toBe(700);
+    expect((await notes.read(keyOf('k5')))?.value).toMatchObject({ n: 705 });
+    const again = await notes.apply(page);
+    expect(new Set(again.map(({ kind }) => kind))).toEqual(new Set(['same', 'older']));
+  });
+
+  it('a page whose lease was lost changes nothing at all', async () => {
+    const first = await store.leases.acquire('relay', 'a', 1);
+    if (first.kind !== 'acquired') throw new Error('not acquired');
+    await expect.poll(async () => (await store.leases.acquire('relay', 'b', 60_000)).kind).toBe('acquired');
+    const zombie = {
+      name: 'range',
+      expected: 0,
+      position: 'p1',
+      lease: { name: 'relay', token: first.lease.token },
+    };
+    const entry = {
+      kind: 'dead-letter' as const,
+      entity: 'notes',
+      key: 'k',
+      reason: 'r',
+      issues: [],
+      bodies: { theirs: '{}', ours: undefined },
+    };
+    const page = notes.apply([copy('zombie', 1)], { checkpoint: zombie, journal: [entry] });
+    await expect(page).rejects.toMatchObject({ code: 'fenced' });
+    expect(await notes.read(keyOf('zombie'))).toBeUndefined();
+    expect(await store.checkpoints.read('range')).toBeUndefined();
+    expect(await store.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 0 });
+  });
+
+  it('a unique value that is taken sinks nothing: values that swap arrive in any order', async () => {
+    await kinds([copy('a', 1, { email: 'x' }), copy('b', 1, { email: 'y' })]);
+    const [first, ...rest] = [copy('a', 2, { email: 'y' }), copy('c', 1, { email: 'z' })];
+    if (!first) throw new Error('no copy');
+    expect(await kinds([first, ...rest])).toEqual(['applied', 'applied']);
+    expect(await emails()).toEqual([
+      { id: 'a', email: 'y', clash: true },
+      { id: 'b', email: 'y', clash: false },
+      { id: 'c', email: 'z', clash: false },
+    ]);
+    const gate = (await store.verify(Login)).find(({ name }) => name === 'postgres-unique');
+    expect(gate).toMatchObject({ passed: false, seen: expect.stringContaining('1 records') });
+    expect(await kinds([copy('b', 2, { email: 'x' })])).toEqual(['applied']);
+    expect(await emails()).toEqual([
+      { id: 'a', email: 'y', clash: false },
+      { id: 'b', email: 'x', clash: false },
+      { id: 'c', email: 'z', clash: false },
+    ]);
+    expect((await store.verify(Login)).every(({ passed }) => passed)).toBe(true);
+    expect(await kinds([copy('a', 3, { email: 'x' }), copy('b', 3, { email: 'y' })])).toEqual([
+      'applied',
+      'applied',
+    ]);
+    expect(await emails()).toMatchObject([{ clash: false }, { clash: false }, { clash: false }]);
+    const taken = logins.write({ ...upsert('d', { email: 'x' }) }, { term: 1 });
+    await expect(taken).rejects.toMatchObject({ code: 'already-exists' });
+  });
+
+  it('what no row can hold is a dead letter, and the next version closes it; the page goes on', async () => {
+    // Random, since the index compresses.
+    const long = Array.from({ length: 6_000 }, (_, i) =>
+      String.fromCharCode(0x4e00 + ((i * 7919) % 20_000)),
+    ).join('');
+    const checkpoint = { name: 'range', expected: 0, position: 'p1' };
+    const page = [copy('a', 1, { email: 'a' }), copy('b', 1, { email: long }), copy('c', 1, { email: 'c' })];
+    const outcomes = await logins.apply(page, { checkpoint });
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['applied', 'changed', 'applied']);
+    expect(await store.checkpoints.read('range')).toEqual({ position: 'p1', revision: 1 });
+    expect(await store.journal.list('logins')).toMatchObject([
+      { kind: 'dead-letter', key: '["t"] b', reason: expect.stringContaining('2,700 bytes') },
+    ]);
+    const huge = copy('x'.repeat(1_000), 1, { email: 'h' });
+    const key = { partition: ['p'.repeat(1_600)], id: huge.record.key.id };
+    expect(await kinds([{ record: { ...huge.record, key } }, copy('b', 2, { email: 'b' })])).toEqual([
+      'changed',
+      'applied',
+    ]);
+    expect(await store.journal.list('logins')).toMatchObject([
+      { reason: expect.stringContaining('2500 bytes') },
+    ]);
+    await expect(logins.write({ ...upsert('e', { email: long }) }, { term: 1 })).rejects.toMatchObject({
+      code: 'invalid-data',
+    });
+  });
+
+  it('pages that meet each other and writers end in one state, without a copy lost', async () => {
+    const page = (from: number) => Array.from({ length: 50 }, (_, i) => copy(`m${i}`, from + i, { n: from }));
+    const runs = Array.from({ length: 8 }, (_, i) => notes.apply(page((i + 1) * 1_000)));
+    const writes = Array.from({ length: 50 }, (_, i) => notes.write(upsert(`m${i}`), { term: 2 }));
+    await Promise.all([...runs, ...writes]);
+    const there = await notes.readMany(Array.from({ length: 50 }, (_, i) => keyOf(`m${i}`)));
+    expect(there.every((record) => record?.version.term === 2)).toBe(true);
+  });
+});
