@@ -36,8 +36,8 @@ export interface CachedRecordsOptions {
   /** The authority, whichever store that is now. */
   readonly records: RepositoryStore;
   readonly cache: CacheService;
-  /** Milliseconds that an entry may live. */
-  readonly ttlMs: number;
+  /** Milliseconds that an entry may live. A function where that may change. */
+  readonly ttlMs: number | (() => number);
   /** The term of the authority now. It is part of every key, so that a flip leaves older entries behind. */
   readonly term: () => number;
   readonly clock: Clock;
@@ -87,7 +87,7 @@ type Look = { readonly hit: true; readonly record: StoredRecord | undefined } | 
 export class CachedRecords implements RepositoryStore, AsyncDisposable {
   readonly #records: RepositoryStore;
   readonly #cache: CacheService;
-  readonly #ttlMs: number;
+  readonly #ttlMs: () => number;
   readonly #term: () => number;
   readonly #clock: Clock;
   readonly #busyWaitMs: number;
@@ -101,7 +101,8 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
   constructor(options: CachedRecordsOptions) {
     this.#records = options.records;
     this.#cache = options.cache;
-    this.#ttlMs = options.ttlMs;
+    const { ttlMs } = options;
+    this.#ttlMs = typeof ttlMs === 'number' ? () => ttlMs : ttlMs;
     this.#term = options.term;
     this.#clock = options.clock;
     this.#busyWaitMs = options.busyWaitMs ?? BUSY_WAIT_MS;
@@ -261,7 +262,7 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
   async #fill(name: string, token: string, record: StoredRecord | undefined): Promise<boolean> {
     // Absence has no version of its own; it is refused where any write was invalidated not long ago.
     const entry = { version: record?.version ?? UNSTAMPED, payload: record && encodeRecord(record) };
-    return (await this.#try(() => this.#cache.fill(name, token, entry, this.#ttlMs))) === true;
+    return (await this.#try(() => this.#cache.fill(name, token, entry, this.#ttlMs()))) === true;
   }
 
   async #invalidate(name: string, version: RecordVersion): Promise<void> {
@@ -284,7 +285,7 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
   #owe(name: string, version: RecordVersion, unknown: boolean): void {
     const there = this.#owed.get(name);
     const higher = there && compareVersions(there.version, version) > 0 ? there.version : version;
-    const until = this.#clock.monotonic() + this.#ttlMs + LONGEST_LOAD_MS;
+    const until = this.#clock.monotonic() + this.#ttlMs() + LONGEST_LOAD_MS;
     this.#owed.delete(name);
     this.#owed.set(name, { version: higher, unknown: unknown || there?.unknown === true, until });
     const [oldest] = this.#owed.keys();

@@ -1,7 +1,7 @@
 import {
   type CallOptions,
-  ConnectionError,
   FencedError,
+  isTransientError,
   keyLabel,
   type QueryPlan,
   type RecordKey,
@@ -9,11 +9,15 @@ import {
   type RepositoryStore,
   SealedError,
   type StoredRecord,
+  TimeoutError,
   type WriteIntent,
-  type WriteLease,
   type WriteResult,
 } from '@polyphase/core';
 import type { Group } from './phases/group.ts';
+import { orAborted } from './phases/or-aborted.ts';
+import { withinTime } from './phases/time-limit.ts';
+
+type Ask<Answer> = (records: RecordStore, signal: AbortSignal | undefined) => Promise<Answer>;
 
 /**
  * Sends each call of one entity to the store that answers in its phase. The caller sees one repository; what moves underneath is
@@ -28,6 +32,7 @@ export class DataRouter implements RepositoryStore {
   readonly #copySecond: (results: readonly WriteResult[]) => Promise<void>;
   readonly #refresh: (signal?: AbortSignal) => Promise<void>;
   #maxStalenessMs: number;
+  #waiting = 0;
 
   constructor(options: {
     readonly group: Group;
@@ -48,19 +53,30 @@ export class DataRouter implements RepositoryStore {
     this.#maxStalenessMs = ms;
   }
 
+  /** The same, but reads by key are answered by the authority alone, however fresh the other store is: what a cache is filled from. */
+  get authority(): RepositoryStore {
+    return {
+      read: (key, options) => this.#read((records, signal) => records.read(key, { signal }), options, false),
+      readMany: (keys, options) =>
+        this.#read((records, signal) => records.readMany(keys, { signal }), options, false),
+      query: (plan, options) => this.query(plan, options),
+      write: (intent, options) => this.write(intent, options),
+    };
+  }
+
   read(key: RecordKey, options: CallOptions = {}): Promise<StoredRecord | undefined> {
-    return this.#read((records) => records.read(key, options), options);
+    return this.#read((records, signal) => records.read(key, { signal }), options);
   }
 
   readMany(
     keys: readonly RecordKey[],
     options: CallOptions = {},
   ): Promise<readonly (StoredRecord | undefined)[]> {
-    return this.#read((records) => records.readMany(keys, options), options);
+    return this.#read((records, signal) => records.readMany(keys, { signal }), options);
   }
 
   query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly StoredRecord[]> {
-    return this.#read((records) => records.query(plan, options), options);
+    return this.#read((records, signal) => records.query(plan, { signal }), options);
   }
 
   async write(intent: WriteIntent, options: CallOptions = {}): Promise<WriteResult> {
@@ -71,38 +87,62 @@ export class DataRouter implements RepositoryStore {
     );
   }
 
-  async #read<Answer>(ask: (records: RecordStore) => Promise<Answer>, options: CallOptions): Promise<Answer> {
-    return this.#routed(options.signal, async () => {
+  async #read<Answer>(ask: Ask<Answer>, { signal }: CallOptions = {}, mayBeFresh = true): Promise<Answer> {
+    return this.#routed(signal, async () => {
       const { rules } = this.#group;
-      if (rules.authority === 'postgres') return ask(this.#group.records('postgres'));
-      if (rules.freshReads && this.#group.isFresh(this.#maxStalenessMs)) {
+      if (rules.authority === 'postgres') return ask(this.#group.records('postgres'), signal);
+      if (mayBeFresh && rules.freshReads && this.#group.isFresh(this.#maxStalenessMs)) {
         try {
-          return await ask(this.#group.records('postgres'));
-        } catch (error) {
+          return await this.#askFresh(ask, signal);
+        } catch {
           // PostgreSQL is not the authority yet: losing it may cost a read its short cut, never its answer.
-          if (!ConnectionError.isInstance(error)) throw error;
+          signal?.throwIfAborted();
           this.#group.noteBehind();
         }
       }
-      return ask(this.#group.records('cosmos'));
+      return ask(this.#group.records('cosmos'), signal);
     });
   }
 
+  // An answer that takes longer than it may be stale is not waited for.
+  #askFresh<Answer>(ask: Ask<Answer>, signal: AbortSignal | undefined): Promise<Answer> {
+    const ms = this.#maxStalenessMs;
+    const late = () =>
+      new TimeoutError({
+        message: `PostgreSQL took longer than ${ms} ms to read`,
+        entity: this.#group.entity.name,
+      });
+    return withinTime({ clock: this.#group.clock, ms, signal, late }, (bounded) =>
+      orAborted(ask(this.#group.records('postgres'), bounded), bounded),
+    );
+  }
+
   async #routed<Answer>(signal: AbortSignal | undefined, call: () => Promise<Answer>): Promise<Answer> {
-    const { clock, limits, gate } = this.#group;
+    const { clock, limits } = this.#group;
     const until = clock.monotonic() + limits.holdMs;
     for (;;) {
       if (this.#group.view.kind === 'unknown') await this.#refresh(signal);
-      const ticket = await gate.enter(signal);
+      const ticket = await this.#group.enter(signal, until);
       try {
         return await call();
       } catch (error) {
-        if (!this.#mayRetry(error) || clock.monotonic() >= until) throw error;
+        if (!this.#mayRetry(error) || clock.monotonic() >= until || this.#waiting >= limits.holdCalls)
+          throw error;
       } finally {
         ticket.leave();
       }
+      await this.#wait(signal);
+    }
+  }
+
+  async #wait(signal: AbortSignal | undefined): Promise<void> {
+    const { clock, limits } = this.#group;
+    this.#waiting += 1;
+    try {
       await clock.sleep(Math.min(limits.pollMs, 100), signal);
       await this.#refresh(signal);
+    } finally {
+      this.#waiting -= 1;
     }
   }
 
@@ -110,12 +150,12 @@ export class DataRouter implements RepositoryStore {
   #mayRetry(error: unknown): boolean {
     if (this.#group.isFenced) return false;
     if (FencedError.isInstance(error) || SealedError.isInstance(error)) return true;
-    return this.#group.rules.authority === 'postgres' && ConnectionError.isInstance(error);
+    return this.#group.rules.authority === 'postgres' && isTransientError(error);
   }
 
   async #writeCosmos(intent: WriteIntent, options: CallOptions): Promise<WriteResult> {
     const records = this.#group.records('cosmos');
-    const lease = await this.#leased();
+    const lease = await this.#group.lease(options.signal);
     const result = await records.write(intent, { ...options, term: lease.term });
     const { entity } = this.#group;
     await this.#group.confirm(lease, {
@@ -126,15 +166,6 @@ export class DataRouter implements RepositoryStore {
     });
     await this.#copySecond([result]);
     return result;
-  }
-
-  async #leased(): Promise<WriteLease> {
-    const lease = await this.#group.lease();
-    if (lease) return lease;
-    throw new SealedError({
-      message: 'Cosmos DB grants no lease to write: the authority is moving, or has moved',
-      entity: this.#group.entity.name,
-    });
   }
 
   async #writePostgres(intent: WriteIntent, options: CallOptions): Promise<WriteResult> {

@@ -1,4 +1,5 @@
 import {
+  type CacheStore,
   type Clock,
   ConnectionError,
   type ControlRow,
@@ -14,9 +15,12 @@ import {
   type WriteResult,
 } from '@polyphase/core';
 import { DataRouter } from './data-router.ts';
+import { EntityRecords } from './entity-records.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
+import { Loops } from './loops.ts';
 import { Controller } from './phases/controller.ts';
 import { Group, type RecordStores } from './phases/group.ts';
+import { mayTryAgain } from './phases/may-try-again.ts';
 import { Membership } from './phases/membership.ts';
 import { openByPermit, openByRow } from './phases/opening.ts';
 import { PHASES } from './phases/phase-table.ts';
@@ -29,6 +33,7 @@ import { SecondWriter } from './second-writer.ts';
 export interface EntityRuntimeOptions {
   readonly entity: Entity;
   readonly stores: RecordStores;
+  readonly cache: CacheStore | undefined;
   readonly policy: ResolvedPolicy;
   readonly clock: Clock;
   readonly limits: ProtocolLimits;
@@ -45,19 +50,18 @@ export interface EntityRuntimeOptions {
  * the row; closed.
  */
 export class EntityRuntime {
-  readonly router: DataRouter;
   readonly group: Group;
+  readonly records: EntityRecords;
+  readonly #router: DataRouter;
   readonly #options: EntityRuntimeOptions;
   readonly #membership: Membership | undefined;
   readonly #controller: Controller | undefined;
   readonly #relay: FeedRelay | undefined;
   readonly #reverse: ReverseRelay | undefined;
-  readonly #stop = new AbortController();
-  #loops: Promise<void>[] = [];
+  readonly #loops: Loops;
+  readonly #second: SecondWriter;
   #wish: Wish;
   #joined = false;
-  readonly #second: SecondWriter;
-  readonly #pauses = new Set<AbortController>();
 
   constructor(options: EntityRuntimeOptions) {
     const { entity, stores, clock, limits, holder, notices } = options;
@@ -77,11 +81,24 @@ export class EntityRuntime {
       timeoutMs: limits.inlineTimeoutMs,
       onSkipped: (error) => notices.tell('inlineSkipped', { entity: entity.name, error }),
     });
-    this.router = new DataRouter({
+    this.#router = new DataRouter({
       group: this.group,
       maxStalenessMs: options.policy.maxStalenessMs,
       refresh: (signal) => this.refresh(signal),
       copySecond: (results) => this.copySecond(results),
+    });
+    this.records = new EntityRecords({
+      group: this.group,
+      router: this.#router,
+      cache: options.cache,
+      cacheTtlMs: options.policy.cacheTtlMs,
+      clock,
+      onCacheError: (error) => notices.tell('cacheTrouble', { entity: entity.name, error }),
+    });
+    this.#loops = new Loops({
+      clock,
+      pollMs: limits.pollMs,
+      onFailure: (name, error) => this.#failed(name, error),
     });
     const { cosmos, postgres } = stores;
     if (!postgres) return;
@@ -142,7 +159,7 @@ export class EntityRuntime {
     try {
       await this.#join(signal);
     } catch (error) {
-      if (!isTransientError(error)) throw error;
+      if (!mayTryAgain(error)) throw error;
       this.#trouble('opening', error);
       if (!(await openByPermit(this.group, signal))) {
         throw new ConnectionError({
@@ -154,20 +171,17 @@ export class EntityRuntime {
       }
     }
     if (!this.#options.stores.postgres) return;
-    this.#loops = [
-      this.#loop('controller', () => this.#walk()),
-      this.#loop('membership', () => this.#keep()),
-    ];
-    if (this.#relay)
-      this.#loops.push(
-        this.#loop('feed relay', () => this.#forward()),
-        this.#loop('reverse relay', () => this.#back()),
-      );
+    this.#loops.start('controller', () => this.#walk());
+    this.#loops.start('membership', () => this.#keep());
+    if (!this.#relay) return;
+    this.#loops.start('feed relay', () => this.#forward());
+    this.#loops.start('reverse relay', () => this.#back());
   }
 
   /** The second write of what was just written to Cosmos DB, in the phases that have one. */
   async copySecond(results: readonly WriteResult[]): Promise<void> {
-    if (!this.group.rules.inline) return;
+    // Until the feed has brought it, PostgreSQL must not answer for what was written without it.
+    if (!this.group.rules.inline) return this.group.noteBehind();
     // A repeated operation tells the version it made the first time, which later writes may have passed: the feed copies those.
     if (results.some((result) => result.repeated)) this.group.noteBehind();
     const records = results.filter((result) => !result.repeated).map((result) => result.record);
@@ -194,6 +208,27 @@ export class EntityRuntime {
   }
 
   /**
+   * Asks the control row whether it would take another wish. While it cannot be reached, that is found out later.
+   *
+   * @throws `InvalidOptionsError` when its revision is lower than the row's, or equal with another wish
+   */
+  async checkWish(policy: ResolvedPolicy, signal?: AbortSignal): Promise<void> {
+    const { entity, stores } = this.#options;
+    const wish = this.#reachable(policy.wish);
+    let there: Wish | undefined;
+    try {
+      there = (await stores.postgres?.control.read(entity.name, { signal }))?.wish;
+    } catch (error) {
+      if (!mayTryAgain(error)) throw error;
+    }
+    const isSame = there?.phase === wish.phase && there.flip === wish.flip;
+    if (there && (wish.revision < there.revision || (wish.revision === there.revision && !isSame)))
+      throw new InvalidOptionsError({
+        message: `Config revision ${wish.revision} is not above ${there.revision}, which is in force for "${entity.name}"; raise it`,
+      });
+  }
+
+  /**
    * Takes another wish. It is noted in the control row at once, or as soon as that can be reached.
    *
    * @throws `InvalidOptionsError` when its revision is lower than the row's
@@ -208,27 +243,27 @@ export class EntityRuntime {
       );
       if (row) this.group.observe(row);
     } catch (error) {
-      if (!isTransientError(error)) throw error;
+      if (!mayTryAgain(error)) throw error;
       this.#trouble('configuring', error);
     }
     this.#wish = wish;
-    this.router.maxStalenessMs = policy.maxStalenessMs;
-    this.#wake();
+    this.#router.maxStalenessMs = policy.maxStalenessMs;
+    this.records.cacheTtlMs = policy.cacheTtlMs;
+    this.#loops.wake();
   }
 
   /** Stops the loops, waits for calls that are under way, and gives leases up. */
   async close(drainMs: number): Promise<void> {
-    this.#stop.abort(
-      new FencedError({ message: 'The hybrid was closed', entity: this.#options.entity.name }),
-    );
-    this.#wake();
-    await Promise.allSettled(this.#loops);
+    const message = 'The hybrid was closed; make another one';
+    this.group.fence(message);
+    await this.#loops.stop(message);
     const { clock } = this.#options;
     const timer = new AbortController();
     await Promise.race([this.group.gate.whenIdle(timer.signal), clock.sleep(drainMs, timer.signal)]).catch(
       () => undefined,
     );
     timer.abort();
+    await this.records.close();
     await this.#membership?.leave().catch((error: unknown) => this.#trouble('closing', error));
   }
 
@@ -249,9 +284,23 @@ export class EntityRuntime {
     this.#joined = true;
   }
 
+  // PostgreSQL was away when this process began, and is back.
+  async #joinLate(): Promise<void> {
+    try {
+      await this.#join(this.#loops.signal);
+    } catch (error) {
+      // At the start either would have been refused. Now calls are, when another process is at work; and where only the wish is
+      // refused, this process follows the one that is in force.
+      if (this.#membership?.state === 'taken') this.group.fence(messageOf(error));
+      else if (InvalidOptionsError.isInstance(error) && this.#membership?.state === 'held' && this.group.row)
+        this.#joined = true;
+      throw error;
+    }
+  }
+
   async #walk(): Promise<number> {
-    const { signal } = this.#stop;
-    if (!this.#joined) await this.#join(signal);
+    const { signal } = this.#loops;
+    if (!this.#joined) await this.#joinLate();
     const { pollMs } = this.#options.limits;
     // A wish that could not be noted when config changed is noted now.
     const { row } = this.group;
@@ -261,7 +310,7 @@ export class EntityRuntime {
   }
 
   async #keep(): Promise<number> {
-    if (this.#joined) await this.#membership?.keep(this.#stop.signal);
+    if (this.#joined) await this.#membership?.keep(this.#loops.signal);
     return this.#options.limits.memberLeaseMs / 6;
   }
 
@@ -269,7 +318,7 @@ export class EntityRuntime {
     const { entity, limits, notices } = this.#options;
     if (!this.#joined || !this.#relay || !this.group.row || !PHASES[this.group.row.phase].feed)
       return limits.pollMs;
-    const { applied, idle } = await this.#relay.round(this.#stop.signal);
+    const { applied, idle } = await this.#relay.round(this.#loops.signal);
     if (applied > 0) notices.tell('copied', { entity: entity.name, direction: 'forward', records: applied });
     return idle ? Math.min(limits.pollMs, 100) : 0;
   }
@@ -278,49 +327,24 @@ export class EntityRuntime {
     const { entity, limits, notices } = this.#options;
     if (!this.#joined || !this.#reverse || !this.group.row || !PHASES[this.group.row.phase].reverse)
       return limits.pollMs;
-    const { copied, idle } = await this.#reverse.round(this.#stop.signal);
+    const { copied, idle } = await this.#reverse.round(this.#loops.signal);
     if (copied > 0) notices.tell('copied', { entity: entity.name, direction: 'reverse', records: copied });
     return idle ? Math.min(limits.pollMs, 100) : 0;
   }
 
-  // A loop: one turn, then a pause of the length that the turn asks for. What can be tried again is, after a pause that grows;
-  // what says that another process has taken over ends this one's work for good.
-  async #loop(name: string, turn: () => Promise<number>): Promise<void> {
-    const { signal } = this.#stop;
-    const { limits } = this.#options;
-    let failures = 0;
-    while (!signal.aborted) {
-      let pauseMs: number;
-      try {
-        pauseMs = await turn();
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        failures += 1;
-        pauseMs = Math.min(limits.pollMs * 2 ** failures, 5_000);
-        if (FencedError.isInstance(error))
-          this.group.fence(`Another process has taken over this entity: ${error.message}`);
-        this.#trouble(name, error);
-        if (FencedError.isInstance(error) || InvalidOptionsError.isInstance(error)) return;
-      }
-      await this.#pause(pauseMs);
-    }
-  }
-
-  // One controller for each pause, which stopping and waking abort alike.
-  async #pause(ms: number): Promise<void> {
-    const pause = new AbortController();
-    this.#pauses.add(pause);
-    if (this.#stop.signal.aborted) pause.abort();
-    await this.#options.clock.sleep(ms, pause.signal).catch(() => undefined);
-    this.#pauses.delete(pause);
-  }
-
-  #wake(): void {
-    for (const pause of this.#pauses) pause.abort();
+  // Whether the loop must end: only where another process has taken over. Anything else may be mended while it goes on.
+  #failed(name: string, error: unknown): boolean {
+    if (FencedError.isInstance(error))
+      this.group.fence(`Another process has taken over this entity: ${error.message}`);
+    this.#trouble(name, error);
+    return this.group.isFenced;
   }
 
   #trouble(where: string, error: unknown): void {
     this.#options.notices.tell('trouble', { entity: this.#options.entity.name, where, error });
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

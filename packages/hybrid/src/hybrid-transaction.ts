@@ -7,7 +7,6 @@ import {
   type RecordHost,
   type Repository,
   type RepositoryStore,
-  SealedError,
   StoreRepository,
   type UnitOfWork,
   type UnitRecords,
@@ -15,6 +14,7 @@ import {
   UnsupportedError,
   type WriteLease,
 } from '@polyphase/core';
+import type { CachedWrite } from './cached-records.ts';
 import type { EntityRuntime } from './entity-runtime.ts';
 import type { Ticket } from './phases/call-gate.ts';
 
@@ -35,6 +35,9 @@ interface Member {
   readonly runtime: EntityRuntime;
   readonly ticket: Ticket;
   readonly lease: WriteLease | undefined;
+  /** The cache's part, where there is a cache. */
+  readonly cached: CachedWrite | undefined;
+  readonly fence: { readonly term: number; readonly fence?: string | undefined };
 }
 
 /**
@@ -46,6 +49,10 @@ export class HybridTransaction {
   readonly #options: TransactionOptions;
   readonly #operationId: string;
   readonly #members = new Map<string, Promise<Member>>();
+  readonly #fences = new Map<string, Member['fence']>();
+  #isCommitting = false;
+  #isToldCaches = false;
+  #ended = false;
   #unit: Promise<UnitOfWork> | undefined;
   #writes = 0;
   #authority: string | undefined;
@@ -68,6 +75,7 @@ export class HybridTransaction {
       const result = await work({
         repository: (entity) => new StoreRepository({ entity, store: this.#records(entity), newOperationId }),
       });
+      this.#isCommitting = true;
       this.#finish();
       const done = await this.#running;
       await this.#acknowledge(done);
@@ -75,8 +83,13 @@ export class HybridTransaction {
     } catch (error) {
       this.#finish(error ?? new Error('The work of the unit failed'));
       await this.#running?.catch(() => undefined);
+      await this.#tellCaches((cached) =>
+        // Work that failed committed nothing, whatever it failed with.
+        this.#isCommitting ? cached.failed(error) : cached.committed([]),
+      );
       throw error;
     } finally {
+      this.#ended = true;
       for (const member of await Promise.allSettled(this.#members.values()))
         if (member.status === 'fulfilled') member.value.ticket.leave();
     }
@@ -97,13 +110,21 @@ export class HybridTransaction {
       read: async (key, options) => (await joined()).read(key, options),
       readMany: async (keys, options) => (await joined()).readMany(keys, options),
       query: async (plan, options) => (await joined()).query(plan, options),
-      write: async (intent, options) => (await joined()).write(intent, options),
+      write: async (intent, options) => {
+        const records = await joined();
+        await (await this.#join(entity)).cached?.guard(intent.key);
+        return records.write(intent, options);
+      },
     };
   }
 
   async #join(entity: Entity): Promise<Member> {
     const known = this.#members.get(entity.name);
     if (known) return known;
+    if (this.#ended)
+      throw new InvalidOptionsError({
+        message: 'This unit of work has ended; await every call inside the work',
+      });
     const member = this.#enter(this.#runtimeOf(entity));
     this.#members.set(entity.name, member);
     return member;
@@ -112,24 +133,37 @@ export class HybridTransaction {
   async #enter(runtime: EntityRuntime): Promise<Member> {
     const { group } = runtime;
     if (group.view.kind === 'unknown') await runtime.refresh(this.#options.signal);
-    const ticket = await group.gate.enter(this.#options.signal);
+    const ticket = await group.enter(this.#options.signal);
+    try {
+      const member = await this.#admit(runtime, ticket);
+      this.#fences.set(group.entity.name, member.fence);
+      return member;
+    } catch (error) {
+      ticket.leave();
+      throw error;
+    }
+  }
+
+  async #admit(runtime: EntityRuntime, ticket: Ticket): Promise<Member> {
+    const { group } = runtime;
     const { authority } = group.rules;
     this.#authority ??= authority;
-    if (this.#authority !== authority) {
-      ticket.leave();
+    if (this.#authority !== authority)
       throw new UnsupportedError({
         message: `A unit of work cannot span two authorities: ${group.entity.name} lives in ${authority}, what joined before it in ${this.#authority}`,
       });
-    }
-    const lease = authority === 'cosmos' ? await group.lease() : undefined;
-    if (authority === 'cosmos' && !lease) {
-      ticket.leave();
-      throw new SealedError({
-        message: 'Cosmos DB grants no lease to write: the authority is moving, or has moved',
-        entity: group.entity.name,
-      });
-    }
-    return { runtime, ticket, lease };
+    if (authority === 'postgres')
+      return {
+        runtime,
+        ticket,
+        cached: runtime.records.startWrite(),
+        lease: undefined,
+        fence: { term: group.row?.term ?? 1, fence: group.entity.name },
+      };
+    // The term is that of the lease: the row may never have been seen.
+    const lease = await group.lease(this.#options.signal);
+    const cached = runtime.records.startWrite();
+    return { runtime, ticket, cached, lease, fence: { term: lease.term } };
   }
 
   // The store wants one function that does all the work; the caller's work runs outside of it and ends it.
@@ -138,6 +172,8 @@ export class HybridTransaction {
       const ended = new Promise<void>((done, failed) => {
         this.#finish = (error) => (error === undefined ? done() : failed(error));
       });
+      // The store may refuse the unit before it waits for this.
+      ended.catch(() => undefined);
       this.#running = this.#host(first).runUnit(
         async (unit) => {
           resolve(unit);
@@ -146,7 +182,7 @@ export class HybridTransaction {
         {
           signal: this.#options.signal,
           operationId: this.#operationId,
-          fenceOf: (entity) => this.#fenceOf(entity),
+          fenceOf: (entity) => this.#fences.get(entity.name) ?? { term: 1 },
         },
       );
       this.#running.catch(reject);
@@ -165,17 +201,15 @@ export class HybridTransaction {
     return host;
   }
 
-  #fenceOf(entity: Entity): { readonly term: number; readonly fence?: string | undefined } {
-    const { group } = this.#runtimeOf(entity);
-    const term = group.row?.term ?? 1;
-    return group.rules.authority === 'postgres' ? { term, fence: entity.name } : { term };
-  }
-
   async #acknowledge(done: UnitResult<void> | undefined): Promise<void> {
-    if (!done || done.written.length === 0) return;
+    const written = done?.written ?? [];
+    // Before anybody is told of the write, and before anything else can fail.
+    await this.#tellCaches((cached, entity) =>
+      cached.committed(written.filter((it) => it.entity.name === entity.name).map((it) => it.result.record)),
+    );
     for (const member of await Promise.all(this.#members.values())) {
       const { runtime, lease } = member;
-      const own = done.written.filter((it) => it.entity.name === runtime.group.entity.name);
+      const own = written.filter((it) => it.entity.name === runtime.group.entity.name);
       const [first] = own;
       if (!lease || !first) continue;
       await runtime.group.confirm(lease, {
@@ -186,5 +220,13 @@ export class HybridTransaction {
       });
       await runtime.copySecond(own.map((it) => it.result));
     }
+  }
+
+  async #tellCaches(tell: (cached: CachedWrite, entity: Entity) => Promise<void>): Promise<void> {
+    if (this.#isToldCaches) return;
+    this.#isToldCaches = true;
+    for (const member of await Promise.allSettled(this.#members.values()))
+      if (member.status === 'fulfilled' && member.value.cached)
+        await tell(member.value.cached, member.value.runtime.group.entity);
   }
 }

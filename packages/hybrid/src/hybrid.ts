@@ -1,12 +1,10 @@
 import {
-  type CacheStore,
   type Entity,
   InvalidOptionsError,
   type NoticeListener,
   Notices,
   parseConfig,
   type ResolvedConfig,
-  type ResolvedPolicy,
   StoreRepository,
   systemClock,
 } from '@polyphase/core';
@@ -23,7 +21,6 @@ const DRAIN_MS = 5_000;
 interface Registered {
   readonly entity: Entity<object>;
   readonly runtime: EntityRuntime;
-  policy: ResolvedPolicy;
 }
 
 /**
@@ -34,23 +31,24 @@ export class Hybrid<
   Stores extends HybridStores = HybridStores,
   Entities extends readonly Entity<object>[] = readonly Entity<object>[],
 > {
-  readonly #cache: CacheStore | undefined;
+  readonly #stores: HybridStores;
   readonly #registered: ReadonlyMap<string, Registered>;
   readonly #notices: Notices<HybridNotices>;
-  #revision: number;
+  #config: ResolvedConfig;
+  #configuring: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
   /** @internal Use {@link createHybrid}, which also opens it. */
   constructor(options: {
     readonly registered: ReadonlyMap<string, Registered>;
     readonly notices: Notices<HybridNotices>;
-    readonly cache: CacheStore | undefined;
-    readonly revision: number;
+    readonly stores: HybridStores;
+    readonly config: ResolvedConfig;
   }) {
     this.#registered = options.registered;
     this.#notices = options.notices;
-    this.#cache = options.cache;
-    this.#revision = options.revision;
+    this.#stores = options.stores;
+    this.#config = options.config;
   }
 
   /**
@@ -60,7 +58,7 @@ export class Hybrid<
    */
   repository<E extends Entities[number]>(entity: E): RepositoryOf<E> {
     const registered = this.#of(entity);
-    return new StoreRepository({ entity, store: registered.runtime.router });
+    return new StoreRepository({ entity, store: registered.runtime.records });
   }
 
   /**
@@ -84,27 +82,32 @@ export class Hybrid<
    * background, each step behind its gates: watch {@link Hybrid.status} and the notices.
    *
    * @returns the steps that lie ahead
-   * @throws {@link InvalidOptionsError} with every problem, or when the revision is lower than the one that runs
+   * @throws {@link InvalidOptionsError} with every problem, or when the revision is lower than the one that runs, or the same and
+   * says something else
    */
   async configure(config: ConfigFor<Stores, Entities> | LoadedConfig): Promise<readonly PlannedStep[]> {
+    const turn = this.#configuring.then(() => this.#configure(config));
+    this.#configuring = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #configure(config: unknown): Promise<readonly PlannedStep[]> {
+    const runtimes = [...this.#registered.values()];
     const resolved = resolve(
       config,
-      [...this.#registered.values()].map((it) => it.entity),
-      { cache: this.#cache },
+      runtimes.map((it) => it.entity),
+      this.#stores,
     );
-    if (resolved.revision < this.#revision) {
-      throw new InvalidOptionsError({
-        message: `Config revision ${resolved.revision} is lower than ${this.#revision}, which runs; raise it to change anything`,
-      });
-    }
-    for (const [name, policy] of resolved.entities) {
-      const registered = this.#registered.get(name);
-      if (!registered) continue;
-      await registered.runtime.configure(policy);
-      registered.policy = policy;
-    }
-    this.#revision = resolved.revision;
-    return [...this.#registered].flatMap(([name, { runtime }]) => planOf(name, runtime));
+    checkRevision(this.#config, resolved);
+    const given = runtimes.flatMap(({ entity, runtime }) => {
+      const policy = resolved.entities.get(entity.name);
+      return policy ? [{ runtime, policy }] : [];
+    });
+    // Every control row is asked before any is changed: a config is taken as a whole.
+    for (const { runtime, policy } of given) await runtime.checkWish(policy);
+    for (const { runtime, policy } of given) await runtime.configure(policy);
+    this.#config = resolved;
+    return runtimes.flatMap(({ entity, runtime }) => planOf(entity.name, runtime));
   }
 
   /**
@@ -163,11 +166,7 @@ export class Hybrid<
   }
 }
 
-function resolve(
-  config: unknown,
-  entities: readonly Entity<object>[],
-  stores: HybridStores | { readonly cache: CacheStore | undefined },
-): ResolvedConfig {
+function resolve(config: unknown, entities: readonly Entity<object>[], stores: HybridStores): ResolvedConfig {
   const plain = typeof config === 'object' && config !== null && 'loaded' in config ? config.loaded : config;
   const resolved = parseConfig(
     plain,
@@ -176,7 +175,7 @@ function resolve(
   const problems: string[] = [];
   for (const [name, policy] of resolved.entities) {
     const needs = (what: 'cosmos' | 'postgres' | 'cache') => {
-      if (what in stores && !Reflect.get(stores, what))
+      if (!stores[what])
         problems.push(`entities.${name}: its policy needs the ${what} store, which was not given`);
     };
     if (policy.cacheTtlMs !== undefined) needs('cache');
@@ -186,6 +185,20 @@ function resolve(
   if (problems.length > 0)
     throw new InvalidOptionsError({ message: 'The config is not usable; the running one stays', problems });
   return resolved;
+}
+
+function checkRevision(running: ResolvedConfig, next: ResolvedConfig): void {
+  const refuse = (message: string) => new InvalidOptionsError({ message });
+  if (next.revision < running.revision)
+    throw refuse(
+      `Config revision ${next.revision} is lower than ${running.revision}, which runs; raise it to change anything`,
+    );
+  const text = (config: ResolvedConfig) =>
+    JSON.stringify([...config.entities].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  if (next.revision === running.revision && text(next) !== text(running))
+    throw refuse(
+      `Config revision ${next.revision} runs already and says something else; raise it to change anything`,
+    );
 }
 
 /**
@@ -227,34 +240,53 @@ export async function createHybrid<
   const names = entities.map((entity) => entity.name);
   if (new Set(names).size !== names.length)
     throw new InvalidOptionsError({ message: 'Two entities have the same name; each needs its own' });
-  const given = { cosmos: stores.cosmos, postgres: stores.postgres, cache: stores.cache };
-  const config = resolve(options.config, entities, given);
+  const config = resolve(options.config, entities, stores);
   const notices = new Notices<HybridNotices>({
     onListenerError: (error) =>
       queueMicrotask(() => process.emitWarning(error instanceof Error ? error : String(error))),
   });
-  const holder = options.processName ?? `process-${crypto.randomUUID()}`;
+  // Two processes of one name are two holders all the same.
+  const holder = `${options.processName ?? 'process'}-${crypto.randomUUID()}`;
   const registered = new Map<string, Registered>();
   for (const entity of entities) {
     const policy = config.entities.get(entity.name);
     if (policy)
       registered.set(entity.name, {
         entity,
-        policy,
-        runtime: new EntityRuntime({ entity, stores: given, policy, clock, limits, holder, notices }),
+        runtime: new EntityRuntime({
+          entity,
+          stores,
+          cache: stores.cache,
+          policy,
+          clock,
+          limits,
+          holder,
+          notices,
+        }),
       });
   }
-  const hybrid = new Hybrid<Stores, Entities>({
-    registered,
-    notices,
-    cache: stores.cache,
-    revision: config.revision,
-  });
-  try {
-    await Promise.all([...registered.values()].map(({ runtime }) => runtime.open(options.signal)));
-  } catch (error) {
+  const hybrid = new Hybrid<Stores, Entities>({ registered, notices, stores, config });
+  await openAll(
+    [...registered.values()].map(({ runtime }) => runtime),
+    options.signal,
+  ).catch(async (error: unknown) => {
     await hybrid.close({ drainMs: 0 });
     throw error;
-  }
+  });
   return hybrid;
+}
+
+// When one cannot open, the others are stopped, and have ended before the failure is told: nothing is left behind.
+async function openAll(runtimes: readonly EntityRuntime[], signal: AbortSignal | undefined): Promise<void> {
+  const failed = new AbortController();
+  const bounded = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+  const opening = runtimes.map(async (runtime) => {
+    try {
+      await runtime.open(bounded);
+    } catch (error) {
+      failed.abort(error);
+    }
+  });
+  await Promise.all(opening);
+  if (failed.signal.aborted) throw failed.signal.reason;
 }

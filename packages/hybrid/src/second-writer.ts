@@ -31,7 +31,10 @@ export class SecondWriter {
 
   /** Copies records that were just written to Cosmos DB. Never throws, and takes no longer than its time-out. */
   async copy(records: readonly StoredRecord[]): Promise<void> {
-    if (this.#clock.monotonic() < this.#openUntil) return this.#group.noteBehind();
+    const now = this.#clock.monotonic();
+    if (now < this.#openUntil) return this.#group.noteBehind();
+    // Half open: while this one tries, the others stay out.
+    if (this.#failures >= FAILURES_TO_OPEN) this.#openUntil = now + Math.max(OPEN_MS, this.#timeoutMs);
     const late = new AbortController();
     const timer = new AbortController();
     const timedOut = this.#clock.sleep(this.#timeoutMs, timer.signal).then(
@@ -56,7 +59,9 @@ export class SecondWriter {
         records.map((record) => ({ record })),
         { signal },
       );
-      if (!signal.aborted) this.#failures = 0;
+      if (signal.aborted) return;
+      this.#failures = 0;
+      this.#openUntil = Number.NEGATIVE_INFINITY;
     } catch (error) {
       if (!signal.aborted) this.#failed(error);
     }

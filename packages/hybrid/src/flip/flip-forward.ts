@@ -37,6 +37,7 @@ export async function flipForward(
     new SealedError({ message: `The flip was given up: ${why}`, entity: group.entity.name });
   const permit = await bringPermitTo(row, flip.permits, group.limits, signal);
   if (permit.epoch !== row.epoch || permit.open) throw giveUp('the permit is not the one of this seal');
+  // Leases of the length that is granted while armed are waited out here; longer ones, of before, were to be over by now.
   if (permit.drainMs > group.limits.armedLeaseMs)
     throw giveUp('long leases may still run; arm again and wait them out');
   await Promise.all([group.gate.whenIdle(signal), group.clock.sleep(permit.drainMs * DRIFT, signal)]);

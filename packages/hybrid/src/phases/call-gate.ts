@@ -1,4 +1,5 @@
 import { type Clock, SealedError } from '@polyphase/core';
+import { withinTime } from './time-limit.ts';
 
 /** Bounds on calls that wait while the authority moves. */
 export interface HoldLimits {
@@ -25,6 +26,7 @@ export class CallGate {
   readonly #limits: HoldLimits;
   readonly #entity: string;
   #closed = false;
+  #ended: (() => Error) | undefined;
   #inFlight = 0;
   #held = 0;
   #heldSinceMs: number | undefined;
@@ -43,10 +45,19 @@ export class CallGate {
     return this.#longestHoldMs;
   }
 
-  /** Waits until the gate is open, then counts the call in. */
-  async enter(signal?: AbortSignal): Promise<Ticket> {
+  /**
+   * Waits until the gate is open, then counts the call in.
+   *
+   * @param until - end of the wait on the monotonic clock. @default as long as the limits allow
+   */
+  async enter(signal?: AbortSignal, until = this.#clock.monotonic() + this.#limits.holdMs): Promise<Ticket> {
     signal?.throwIfAborted();
-    if (this.#closed) await this.#hold(signal);
+    // A call that was held looks again: the gate may have been closed anew before it had its turn.
+    for (;;) {
+      if (this.#ended) throw this.#ended();
+      if (!this.#closed) break;
+      await this.#hold(until, signal);
+    }
     this.#inFlight += 1;
     let left = false;
     return {
@@ -74,12 +85,18 @@ export class CallGate {
     this.#settle(this.#opened);
   }
 
+  /** Refuses every call from now on, those that are held at once. */
+  end(error: () => Error): void {
+    this.#ended ??= error;
+    this.#settle(this.#opened);
+  }
+
   /** Resolves when no call is under way. */
   async whenIdle(signal?: AbortSignal): Promise<void> {
     while (this.#inFlight > 0) await this.#next(this.#idle, signal);
   }
 
-  async #hold(signal: AbortSignal | undefined): Promise<void> {
+  async #hold(until: number, signal: AbortSignal | undefined): Promise<void> {
     const sealed = (why: string) =>
       new SealedError({
         message: `The authority is moving and ${why}; nothing was done, try again`,
@@ -87,18 +104,15 @@ export class CallGate {
       });
     if (this.#held >= this.#limits.holdCalls) throw sealed(`${this.#limits.holdCalls} calls wait already`);
     this.#held += 1;
-    const timer = new AbortController();
-    const timedOut = this.#clock.sleep(this.#limits.holdMs, timer.signal).then(
-      () => true,
-      () => false,
-    );
+    const limit = {
+      clock: this.#clock,
+      ms: Math.max(0, until - this.#clock.monotonic()),
+      signal,
+      late: () => sealed(`the call waited ${this.#limits.holdMs} ms`),
+    };
     try {
-      while (this.#closed) {
-        const opened = this.#next(this.#opened, signal).then(() => false);
-        if (await Promise.race([opened, timedOut])) throw sealed(`the call waited ${this.#limits.holdMs} ms`);
-      }
+      await withinTime(limit, (bounded) => this.#next(this.#opened, bounded));
     } finally {
-      timer.abort();
       this.#held -= 1;
     }
   }

@@ -4,6 +4,8 @@ import {
   FencedError,
   type GateAnswer,
   isTransientError,
+  type Permit,
+  type PermitStore,
   type Phase,
   type RelationalStore,
   SealedError,
@@ -16,8 +18,10 @@ import type { FeedRelay } from '../relay/feed-relay.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';
 import { Gates } from './gates.ts';
 import type { Group } from './group.ts';
+import { mayTryAgain } from './may-try-again.ts';
 import { bringPermitTo } from './permit-projection.ts';
 import { movesAuthority, nextPhase, PHASES } from './phase-table.ts';
+import { withinTime } from './time-limit.ts';
 
 /** What a controller works with. The relays and Cosmos DB are absent where PostgreSQL is the only store. */
 export interface ControllerOptions {
@@ -45,8 +49,9 @@ export class Controller {
   readonly #gates: Gates;
   readonly #onBlocked: ControllerOptions['onBlocked'];
   #blockedBy: readonly GateAnswer[] = [];
-  #reverseBackfilled = false;
-  #aborted = 0;
+  #markedAt: number | undefined;
+  #permitSeenAt: number | undefined;
+  #givenUp = 0;
   #sealAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ControllerOptions) {
@@ -82,26 +87,48 @@ export class Controller {
       return false;
     }
     this.#blockedBy = [];
-    return (await this.#move(row, to, row.term, signal)) !== undefined;
+    try {
+      await this.#inTime(row, signal, (bounded) => this.#move(row, to, row.term, bounded));
+      return true;
+    } catch (error) {
+      if (!SealedError.isInstance(error)) throw error;
+      this.#noteGivenUp(to, error);
+      return false;
+    }
   }
 
   async #look(signal: AbortSignal): Promise<ControlRow | undefined> {
     const row = await this.#postgres.control.read(this.#group.entity.name, { signal });
     if (!row) return undefined;
-    if (this.#cosmos && row.phase !== '5') {
+    if (PHASES[row.phase].authority === 'postgres') {
+      // Calls need nothing of Cosmos DB now, so its loss must not keep them from going on.
+      this.#group.observe(row);
+      await this.#closePermit(row, signal);
+    } else if (this.#cosmos && row.phase !== '5') {
       const permit = await bringPermitTo(row, this.#cosmos.permits, this.#group.limits, signal);
       this.#group.observe(row);
-      // Arming is done when the long leases are over; whoever finds it half done waits from its own sight of it.
-      if (row.phase === '4' && permit.drainMs > this.#group.limits.armedLeaseMs)
-        await this.#waitOutLongLeases(row, permit.drainMs, signal);
+      // Arming is done when the longer leases are over; whoever finds it half done waits from its own sight of it.
+      if (row.phase === '4' && permit.drainMs > permit.leaseMs)
+        await this.#waitOut(row, permit, this.#cosmos.permits, signal);
     }
     this.#group.observe(row);
     return row;
   }
 
-  async #waitOutLongLeases(row: ControlRow, drainMs: number, signal: AbortSignal): Promise<void> {
-    await this.#group.clock.sleep(drainMs * DRIFT, signal);
-    await this.#cosmos?.permits.drained(row.group, row.epoch, this.#group.limits.armedLeaseMs, { signal });
+  // From 6 on the permit stays as the seal left it; but where there never was one, a process without PostgreSQL would open one.
+  async #closePermit(row: ControlRow, signal: AbortSignal): Promise<void> {
+    if (!this.#cosmos || this.#permitSeenAt === row.epoch) return;
+    try {
+      await bringPermitTo(row, this.#cosmos.permits, this.#group.limits, signal);
+      this.#permitSeenAt = row.epoch;
+    } catch (error) {
+      if (!isTransientError(error)) throw error;
+    }
+  }
+
+  async #waitOut(row: ControlRow, permit: Permit, permits: PermitStore, signal: AbortSignal): Promise<void> {
+    await this.#group.clock.sleep(permit.drainMs * DRIFT, signal);
+    await permits.drained(row.group, row.epoch, permit.leaseMs, { signal });
   }
 
   async #ask(row: ControlRow, to: Phase, signal: AbortSignal): Promise<readonly GateAnswer[]> {
@@ -118,9 +145,9 @@ export class Controller {
           },
         ];
     }
-    if (row.phase === '7r' && to === '6' && !this.#reverseBackfilled) {
+    if (row.phase === '7r' && to === '6' && this.#markedAt !== row.epoch) {
       await this.#postgres.dirtyKeys.markAll(this.#group.entity.name, { signal });
-      this.#reverseBackfilled = true;
+      this.#markedAt = row.epoch;
     }
     return this.#gates.check(row.phase, to, signal);
   }
@@ -140,7 +167,8 @@ export class Controller {
       { exclusive, signal },
     );
     if (!moved) return undefined;
-    if (this.#cosmos && !PHASES[phase].sealed)
+    // The commit and every step after it write no permit: the row alone is what counts there.
+    if (this.#cosmos && !PHASES[phase].sealed && PHASES[phase].authority === 'cosmos')
       await bringPermitTo(moved, this.#cosmos.permits, this.#group.limits, signal);
     this.#group.observe(moved);
     if (moved.term !== row.term) this.#gates.reset();
@@ -157,7 +185,7 @@ export class Controller {
       gates: this.#gates,
       commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '6', at.term + 1, until),
     };
-    return this.#orAbort(row, '4', signal, (bounded) => flipForward(row, flip, bounded));
+    return this.#orAbort(row, { to: '6', back: '4' }, signal, (bounded) => flipForward(row, flip, bounded));
   }
 
   async #finishBack(row: ControlRow, signal: AbortSignal): Promise<boolean> {
@@ -167,53 +195,72 @@ export class Controller {
       reverse: this.#reverse,
       commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '2', at.term + 1, until),
     };
-    return this.#orAbort(row, '6', signal, (bounded) => flipBack(row, flip, bounded));
+    return this.#orAbort(row, { to: '2', back: '6' }, signal, (bounded) => flipBack(row, flip, bounded));
+  }
+
+  // A step waits for what is in flight, and keeps others waiting behind it: so it has an end.
+  #inTime<Result>(
+    row: ControlRow,
+    signal: AbortSignal,
+    work: (bounded: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { clock, limits } = this.#group;
+    const late = () =>
+      new SealedError({
+        message: `The step was given up: it took longer than ${limits.sealTimeoutMs} ms`,
+        entity: row.group,
+      });
+    return withinTime({ clock, ms: limits.sealTimeoutMs, signal, late }, work);
   }
 
   // Nobody loses anything but a moment: out of time, or at a difference, the row goes back to where the seal began, same term.
   async #orAbort(
     row: ControlRow,
-    back: Phase,
+    phases: { readonly to: Phase; readonly back: Phase },
     signal: AbortSignal,
     flip: (bounded: AbortSignal) => Promise<ControlRow | undefined>,
   ): Promise<boolean> {
-    const { clock, limits } = this.#group;
-    const timer = new AbortController();
-    const late = new AbortController();
-    clock.sleep(limits.sealTimeoutMs, timer.signal).then(
-      () =>
-        late.abort(
-          new SealedError({
-            message: `The flip was given up: it took longer than ${limits.sealTimeoutMs} ms`,
-            entity: row.group,
-          }),
-        ),
-      () => undefined,
-    );
     try {
-      const moved = await flip(AbortSignal.any([signal, late.signal]));
-      this.#aborted = 0;
-      return moved !== undefined;
+      await this.#inTime(row, signal, flip);
+      this.#givenUp = 0;
+      return true;
     } catch (error) {
-      if (FencedError.isInstance(error) || signal.aborted) throw error;
-      await this.#move(row, back, row.term, signal);
-      this.#aborted += 1;
-      this.#sealAgainAt =
-        clock.monotonic() + Math.min(60_000, limits.armedLeaseMs * 2 ** Math.min(this.#aborted, 6));
-      this.#blockedBy = [
-        {
-          name: 'flip',
-          passed: false,
-          seen: error instanceof Error ? error.message : String(error),
-          wanted: 'every lease over, every change copied, no difference',
-        },
-      ];
-      this.#onBlocked(back, this.#blockedBy);
-      if (!SealedError.isInstance(error) && !isTransientError(error)) throw error;
+      if (FencedError.isInstance(error)) throw error;
+      // Whoever ends in the middle of a seal opens it again, if it still can; else the next one does.
+      const unsealed = await this.#unseal(row, phases.back, signal);
+      if (signal.aborted) throw error;
+      // The row had moved on: the commit succeeded, and only its answer was lost.
+      if (!unsealed) return true;
+      this.#noteGivenUp(phases.to, error);
+      if (!SealedError.isInstance(error) && !mayTryAgain(error)) throw error;
       return false;
-    } finally {
-      timer.abort();
     }
+  }
+
+  async #unseal(row: ControlRow, back: Phase, signal: AbortSignal): Promise<boolean> {
+    const { clock, limits } = this.#group;
+    const late = () => new SealedError({ message: 'The seal could not be taken back', entity: row.group });
+    const limit = { clock, ms: limits.armedLeaseMs, signal: signal.aborted ? undefined : signal, late };
+    return withinTime(
+      limit,
+      async (bounded) => (await this.#move(row, back, row.term, bounded)) !== undefined,
+    );
+  }
+
+  #noteGivenUp(to: Phase, error: unknown): void {
+    const { clock, limits } = this.#group;
+    this.#givenUp += 1;
+    this.#sealAgainAt =
+      clock.monotonic() + Math.min(60_000, limits.armedLeaseMs * 2 ** Math.min(this.#givenUp, 6));
+    this.#blockedBy = [
+      {
+        name: 'flip',
+        passed: false,
+        seen: error instanceof Error ? error.message : String(error),
+        wanted: 'every call and lease over in time, every change copied, no difference',
+      },
+    ];
+    this.#onBlocked(to, this.#blockedBy);
   }
 }
 

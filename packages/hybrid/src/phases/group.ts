@@ -8,10 +8,12 @@ import {
   type Phase,
   type RecordStore,
   type RelationalStore,
+  SealedError,
   type WriteLease,
 } from '@polyphase/core';
 import type { ProtocolLimits } from '../protocol-limits.ts';
-import { CallGate } from './call-gate.ts';
+import { CallGate, type Ticket } from './call-gate.ts';
+import { orAborted } from './or-aborted.ts';
 import { PermitLease } from './permit-lease.ts';
 import { PHASES, type PhaseRules } from './phase-table.ts';
 
@@ -26,7 +28,7 @@ export type View =
   /** The control row, as this process saw it last. */
   | { readonly kind: 'row'; readonly row: ControlRow }
   /** No row was ever seen, but an open permit: phase 0 to 4, so Cosmos DB answers. */
-  | { readonly kind: 'permit' }
+  | { readonly kind: 'permit'; readonly term: number }
   /** Neither was seen yet. */
   | { readonly kind: 'unknown' };
 
@@ -98,16 +100,33 @@ export class Group {
   }
 
   /** Takes note of an open permit where no row can be seen. */
-  observePermit(): void {
-    if (this.#view.kind === 'unknown') this.#view = { kind: 'permit' };
+  observePermit(term: number): void {
+    if (this.#view.kind !== 'row') this.#view = { kind: 'permit', term };
   }
 
-  /** Refuses every call from now on: another process is at work on this control row. */
+  /** The term of the authority, as far as this process knows. */
+  get term(): number {
+    if (this.#view.kind === 'row') return this.#view.row.term;
+    return this.#view.kind === 'permit' ? this.#view.term : 1;
+  }
+
+  /** Refuses every call from now on, those that are held at once: another process is at work, or this one has ended. */
   fence(reason: string): void {
-    this.#fenced = reason;
+    this.#fenced ??= reason;
+    this.gate.end(() => new FencedError({ message: reason, entity: this.entity.name }));
   }
 
-  /** Whether another process is at work on this control row, so that this one must stop. */
+  /**
+   * Counts a call in, once the gate is open.
+   *
+   * @param until - end of the wait on the monotonic clock
+   * @throws {@link FencedError} when this process was fenced off; `SealedError` when the wait was too long
+   */
+  async enter(signal?: AbortSignal, until?: number): Promise<Ticket> {
+    return this.gate.enter(signal, until);
+  }
+
+  /** Whether this process must stop: another is at work on this control row, or it has ended. */
   get isFenced(): boolean {
     return this.#fenced !== undefined;
   }
@@ -130,10 +149,17 @@ export class Group {
   }
 
   /**
-   * A lease to write to Cosmos DB; undefined while the permit grants none.
+   * A lease to write to Cosmos DB.
+   *
+   * @throws {@link SealedError} while the permit grants none; whatever the store throws
    */
-  async lease(): Promise<WriteLease | undefined> {
-    return this.#permitLease?.ensure();
+  async lease(signal?: AbortSignal): Promise<WriteLease> {
+    const lease = await orAborted(this.#permitLease?.ensure() ?? Promise.resolve(undefined), signal);
+    if (lease) return lease;
+    throw new SealedError({
+      message: 'Cosmos DB grants no lease to write: the authority is moving, or has moved',
+      entity: this.entity.name,
+    });
   }
 
   /** The second check of a lease: see {@link PermitLease.confirm}. */

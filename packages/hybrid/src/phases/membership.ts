@@ -19,6 +19,7 @@ export class Membership {
   readonly #clock: Clock;
   #lease: Lease | undefined;
   #endsAt = Number.NEGATIVE_INFINITY;
+  #taken = false;
 
   constructor(options: {
     readonly leases: LeaseManager;
@@ -34,6 +35,12 @@ export class Membership {
     this.#clock = options.clock;
   }
 
+  /** Whether this process has the right; `taken`: a living process has it. */
+  get state(): 'none' | 'held' | 'taken' {
+    if (this.#taken) return 'taken';
+    return this.#lease ? 'held' : 'none';
+  }
+
   /**
    * Takes the lease. One that a dead process left behind is waited for; one that is renewed meanwhile belongs to a living one.
    *
@@ -42,7 +49,7 @@ export class Membership {
   async join(signal?: AbortSignal): Promise<void> {
     const options = { signal };
     let first: number | undefined;
-    const until = this.#clock.monotonic() + this.#durationMs * 1.5;
+    let until: number | undefined;
     for (;;) {
       const askedAt = this.#clock.monotonic();
       const answer = await this.#leases.acquire(this.#name, this.#holder, this.#durationMs, options);
@@ -50,7 +57,10 @@ export class Membership {
       // A living holder renews every third of the time: more time left than at the first look proves one.
       const { remainingMs } = answer.by;
       first ??= remainingMs + 1;
+      // The holder's lease may be longer than ours would be.
+      until ??= askedAt + Math.max(remainingMs, this.#durationMs) * 1.5;
       if (remainingMs > first || this.#clock.monotonic() >= until) {
+        this.#taken = true;
         throw new InvalidOptionsError({
           message: `Another process (${answer.by.holder}) is at work on "${this.#name.slice('member:'.length)}". One process at a time may; stop the other, or wait until it has ended`,
         });

@@ -1,5 +1,7 @@
 import {
+  authorityOf,
   type ControlRow,
+  InvalidOptionsError,
   type Permit,
   type RecordHost,
   type RelationalStore,
@@ -28,7 +30,7 @@ export async function openByPermit(group: Group, signal?: AbortSignal): Promise<
   const permit = postgres
     ? await cosmos.permits.read(name, { signal })
     : await cosmos.permits.create(name, firstPermit(group.limits.leaseMs), { signal });
-  if (permit?.open === true) group.observePermit();
+  if (permit?.open === true) group.observePermit(permit.term);
   return permit?.open === true;
 }
 
@@ -38,7 +40,8 @@ export async function openByPermit(group: Group, signal?: AbortSignal): Promise<
  * A new row starts at phase 0, beside the permit that is there; at 7 where there is no Cosmos DB; and, where both stores are
  * empty and PostgreSQL is wished for, in the seal before 6, which the controller then walks like any other.
  *
- * @throws `InvalidOptionsError` when the wish's revision is lower than the row's
+ * @throws {@link InvalidOptionsError} when the wish's revision is lower than the row's, or equal with another wish; when the entity
+ * lives in a store that was not given, or row and permit are not of one history
  */
 export async function openByRow(
   group: Group,
@@ -51,7 +54,11 @@ export async function openByRow(
   if (!there) {
     const made = await postgres.control.create(await firstRow(group, postgres, wish, signal), { signal });
     group.observe(made);
-  }
+  } else if (!group.stores.cosmos && authorityOf(there.phase) === 'cosmos')
+    throw new InvalidOptionsError({
+      message: `"${name}" lives in Cosmos DB (phase ${there.phase}); give this process the cosmos store`,
+    });
+  else group.observe(there);
   const row = await postgres.control.submit(name, wish, { signal });
   group.observe(row);
   return row;
@@ -73,6 +80,11 @@ async function firstRow(
   const permit = await cosmos.permits.create(name, empty ? NEVER_OPENED : firstPermit(group.limits.leaseMs), {
     signal,
   });
+  // A permit that some row closed: the authority has moved, and the row that says so is not in this database.
+  if (permit.epoch > 0 && !permit.open)
+    throw new InvalidOptionsError({
+      message: `The permit of "${name}" in Cosmos DB says that PostgreSQL has taken over, but this database knows nothing of it; connect to the one that does`,
+    });
   return { group: name, epoch: permit.epoch + 1, phase: empty ? '5' : '0', term: permit.term, wish };
 }
 

@@ -7,14 +7,17 @@ export function permitFor(row: ControlRow, there: Permit | undefined, limits: Pr
   const open = authorityOf(row.phase) === 'cosmos' && row.phase !== '5';
   const long = open && row.phase !== '4';
   const leaseMs = long ? limits.leaseMs : limits.armedLeaseMs;
+  // A lease goes on over a step that kept the permit open. Where a step lies between what was read (perhaps from a replica that
+  // lags) and the row, it may have been closed meanwhile: then a write of before must not be acknowledged by a lease of after.
+  const stayedOpen = open && there?.open === true && there.epoch === row.epoch - 1;
   return {
     epoch: row.epoch,
     open,
-    opening: open && there?.open !== true ? row.epoch : (there?.opening ?? 0),
+    opening: open && !stayedOpen ? row.epoch : (there?.opening ?? 0),
     term: row.term,
     leaseMs,
-    // Longer leases that were granted before may still run; only waiting them out shortens this.
-    drainMs: long ? limits.leaseMs : (there?.drainMs ?? 0),
+    // Longer leases that were granted before, under another configuration too, may still run; only waiting them out shortens this.
+    drainMs: Math.max(open ? leaseMs : 0, there?.drainMs ?? 0),
   };
 }
 

@@ -154,8 +154,10 @@ async function judge(
   const copies = await sides.copy.readMany(keys, { signal });
   const after = await sides.authority.readMany(keys, { signal });
   return keys.flatMap((key, i) => {
-    const kind = sameCopy(before[i], after[i]) ? verdict(after[i], copies[i]) : 'lag';
-    return kind === undefined ? [] : [{ key, kind }];
+    const kind = verdict(before[i], copies[i]);
+    // Written meanwhile: the copy may be of before, of after, or of between; what was written is in the next comparison.
+    if (kind === undefined || sameCopy(before[i], after[i])) return kind === undefined ? [] : [{ key, kind }];
+    return verdict(after[i], copies[i]) === undefined ? [] : [{ key, kind: 'lag' as const }];
   });
 }
 

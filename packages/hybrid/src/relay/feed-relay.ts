@@ -1,26 +1,44 @@
 import {
+  authorityOf,
   type Change,
   type ChangeFeed,
   type CheckpointAdvance,
-  type CopyOptions,
-  type CopyOutcome,
+  type ControlRow,
   compareCopies,
   compareVersions,
   type FeedPage,
   type FeedRange,
   firstCounter,
+  InvalidDataError,
+  isJsonObject,
   type Journaled,
   type JsonObject,
+  keyOfValue,
   keyText,
   type RecordCopy,
   type StoredRecord,
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import type { Membership } from '../phases/membership.ts';
+import { Turns } from './turns.ts';
 
 const PAGE = 500;
+const DRAIN_PAUSE_MS = 10;
 
 type RecordChange = Extract<Change, { kind: 'record' }>;
+
+/** A page, and the control row as it was before the page was read. */
+interface ReadPage {
+  readonly range: FeedRange;
+  readonly page: FeedPage;
+  readonly row: ControlRow | undefined;
+}
+
+/** When documents without a valid stamp were found. */
+interface Found {
+  readonly term: number;
+  readonly serverNowMs: number;
+}
 
 /** What one round over all ranges did. */
 export interface RelayRound {
@@ -57,7 +75,7 @@ export class FeedRelay {
   #historyRead = false;
   #serverNowMs: number | undefined;
   #sent: { readonly startedAt: number; readonly markers: ReadonlyMap<string, string> } | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: {
     readonly group: Group;
@@ -81,10 +99,7 @@ export class FeedRelay {
 
   /** Reads one page of each range and copies it. Everything that Cosmos DB had committed before an idle round is in PostgreSQL after it. */
   round(signal: AbortSignal): Promise<RelayRound> {
-    // One round at a time: a flip drains while the loop goes on.
-    const turn = this.#turn.then(() => this.#round(signal));
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.run(() => this.#round(signal), signal);
   }
 
   async #round(signal: AbortSignal): Promise<RelayRound> {
@@ -92,14 +107,20 @@ export class FeedRelay {
     if (this.#ranges.length === 0) await this.#start(signal);
     let applied = 0;
     let idle = true;
-    for (const range of this.#ranges) {
-      const page = await this.#feed.read(range, this.#positions.get(range.id)?.position, {
-        limit: PAGE,
-        signal,
-      });
-      applied += await this.#copy(range, page, signal);
-      this.#serverNowMs = page.serverNowMs;
-      idle &&= page.idle;
+    try {
+      for (const range of this.#ranges) {
+        // As it was before the page was read: what is stamped belongs to the term in which it was found.
+        const { row } = this.#group;
+        const position = this.#positions.get(range.id)?.position;
+        const page = await this.#feed.read(range, position, { limit: PAGE, signal });
+        applied += await this.#copy({ range, page, row }, signal);
+        this.#serverNowMs = page.serverNowMs;
+        idle &&= page.idle;
+      }
+    } catch (error) {
+      // Whether the page was committed is not known here, and a range may be gone: where to go on is read from the stores.
+      this.#ranges = [];
+      throw error;
     }
     if (idle) this.#caughtUp(startedAt);
     else await this.#pulse(signal);
@@ -138,8 +159,9 @@ export class FeedRelay {
     if (this.#ranges.length === 0) await this.#start(signal);
     const markers = await this.#mark(signal);
     while (this.#isBehind(markers)) {
-      signal.throwIfAborted();
-      await this.round(signal);
+      // A feed may lag behind its own marker, and falls idle meanwhile: that proves nothing.
+      const { idle } = await this.round(signal);
+      if (idle && this.#isBehind(markers)) await this.#group.clock.sleep(DRAIN_PAUSE_MS, signal);
     }
   }
 
@@ -155,17 +177,19 @@ export class FeedRelay {
     return `feed:${this.#group.entity.name}:${range}`;
   }
 
-  async #copy(range: FeedRange, page: FeedPage, signal: AbortSignal): Promise<number> {
+  async #copy({ range, page, row }: ReadPage, signal: AbortSignal): Promise<number> {
     const at = this.#positions.get(range.id);
     if (page.changes.length === 0 && page.position === at?.position) return 0;
     const records = page.changes
       .filter((change): change is RecordChange => change.kind === 'record')
       .map((change) => change.record);
-    const watching = this.#group.rules.authority === 'postgres';
-    const { copies, journal } = watching
-      ? await this.#watch(records, signal)
-      : await this.#stamp(records, page.serverNowMs, signal);
+    const { copies, journal } =
+      row && authorityOf(row.phase) === 'postgres'
+        ? await this.#watch(records, signal)
+        : await this.#stamp(records, { term: row?.term ?? 1, serverNowMs: page.serverNowMs }, signal);
     journal.push(...page.changes.flatMap((change) => this.#deadLetter(change)));
+    // Before the checkpoint: if this ends in between, the page is read again.
+    await this.#resolve(copies, signal);
 
     const checkpoint: CheckpointAdvance = {
       name: this.#checkpointName(range.id),
@@ -173,29 +197,18 @@ export class FeedRelay {
       position: page.position,
       lease: this.#membership.proof(),
     };
-    const outcomes = await this.#apply(copies, { checkpoint, journal, signal });
+    const outcomes = await this.#group.records('postgres').apply(copies, { checkpoint, journal, signal });
     this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });
     this.#read += page.changes.length;
-    await this.#resolve(copies, signal);
     return outcomes.filter((outcome) => outcome.kind === 'applied').length;
   }
 
-  async #apply(copies: readonly RecordCopy[], options: CopyOptions): Promise<readonly CopyOutcome[]> {
-    try {
-      return await this.#group.records('postgres').apply(copies, options);
-    } catch (error) {
-      // Whether it was committed is not known here, so where to go on is read from the store.
-      this.#ranges = [];
-      throw error;
-    }
-  }
-
-  // Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (a dropped
-  // stamp, a body changed under it), gets a new stamp before anything else. If its ETag has moved on, it was only old: what moved
+  // Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (an old stamp
+  // put back, a body changed under it), gets a new stamp before anything else. If its ETag has moved on, it was only old: what moved
   // it comes later in the feed.
   async #stamp(
     records: readonly StoredRecord[],
-    serverNowMs: number,
+    found: Found,
     signal: AbortSignal,
   ): Promise<{ copies: RecordCopy[]; journal: Journaled[] }> {
     const rows = await this.#rows(records, signal);
@@ -204,24 +217,14 @@ export class FeedRelay {
     for (const [i, record] of records.entries()) {
       const row = rows[i];
       const verdict = compareCopies(record, row);
-      const tooLow = record.digest !== row?.digest && (verdict === 'older' || verdict === 'diverged');
-      if (record.version.term !== 0 && !tooLow) copies.push({ record });
-      else stamps.push({ record: this.#stamped(record, row, serverNowMs), ifEtag: record.etag });
+      if (record.version.term !== 0 && (verdict === 'newer' || verdict === 'same')) copies.push({ record });
+      else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
     }
     if (stamps.length > 0) {
       const outcomes = await this.#group.records('cosmos').apply(stamps, { signal });
       for (const outcome of outcomes) if (outcome.kind === 'applied') copies.push({ record: outcome.record });
     }
     return { copies, journal: [] };
-  }
-
-  #stamped(record: StoredRecord, row: StoredRecord | undefined, serverNowMs: number): StoredRecord {
-    const counter = Math.max(
-      firstCounter(serverNowMs),
-      (row?.version.counter ?? 0) + 1,
-      record.version.counter + 1,
-    );
-    return { ...record, version: { term: this.#group.row?.term ?? 1, counter } };
   }
 
   // PostgreSQL is the authority: nothing is stamped any more. What carries a stamp goes through the conditional apply, which keeps
@@ -269,18 +272,29 @@ export class FeedRelay {
 
   #deadLetter(change: Change): Journaled[] {
     if (change.kind === 'record') return [];
-    const { label, issues, body } = change;
+    const { issues, body } = change;
     return [
       {
         kind: 'dead-letter',
         entity: this.#group.entity.name,
-        key: label,
+        key: this.#nameOf(change),
         reason:
           'The document cannot be stored as a record; mend it in Cosmos DB, or declare the entity loose',
         issues,
         bodies: { theirs: body, ours: undefined },
       },
     ];
+  }
+
+  // A label may be that of several documents. Where there is a key, a later version of the document is known by it.
+  #nameOf({ label, body }: Extract<Change, { kind: 'unmappable' }>): string {
+    try {
+      const document: unknown = JSON.parse(body);
+      return isJsonObject(document) ? keyText(keyOfValue(this.#group.entity, document)) : label;
+    } catch (error) {
+      if (InvalidDataError.isInstance(error) || error instanceof SyntaxError) return label;
+      throw error;
+    }
   }
 
   async #resolve(copies: readonly RecordCopy[], signal: AbortSignal): Promise<void> {
@@ -293,4 +307,13 @@ export class FeedRelay {
       { signal },
     );
   }
+}
+
+function stamped(record: StoredRecord, row: StoredRecord | undefined, found: Found): StoredRecord {
+  const counter = Math.max(
+    firstCounter(found.serverNowMs),
+    (row?.version.counter ?? 0) + 1,
+    record.version.counter + 1,
+  );
+  return { ...record, version: { term: found.term, counter } };
 }

@@ -9,9 +9,9 @@ import {
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import type { Membership } from '../phases/membership.ts';
+import { Turns } from './turns.ts';
 
 const BATCH = 200;
-const HOLD_MS = 30_000;
 const RECENT = 2_000;
 
 /** What one round of the reverse relay did. */
@@ -33,7 +33,7 @@ export class ReverseRelay {
   readonly #postgres: RelationalStore;
   readonly #membership: Membership;
   readonly #recent = new Map<string, RecordKey>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: {
     readonly group: Group;
@@ -52,10 +52,7 @@ export class ReverseRelay {
 
   /** Copies one batch; tells how many records were copied, and whether there was nothing to copy. */
   round(signal: AbortSignal): Promise<ReverseRound> {
-    // One round at a time: a flip drains while the loop goes on.
-    const turn = this.#turn.then(() => this.#round(signal));
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.run(() => this.#round(signal), signal);
   }
 
   /** Copies until no dirty key is left. */
@@ -70,8 +67,11 @@ export class ReverseRelay {
 
   async #round(signal: AbortSignal): Promise<ReverseRound> {
     this.#membership.proof();
-    const { entity } = this.#group;
-    const claimed = await this.#postgres.dirtyKeys.claim(entity.name, BATCH, HOLD_MS, { signal });
+    const { entity, limits } = this.#group;
+    // One process at a time works here, so what a dead one claimed is free when its membership is.
+    const claimed = await this.#postgres.dirtyKeys.claim(entity.name, BATCH, limits.memberLeaseMs, {
+      signal,
+    });
     if (claimed.length === 0) return { copied: 0, idle: true };
     const rows = await this.#group.records('postgres').readMany(
       claimed.map((dirty) => dirty.key),
@@ -79,9 +79,11 @@ export class ReverseRelay {
     );
     const records = rows.filter((row) => row !== undefined);
     const settled = await this.#copy(records, signal);
-    // A key whose row is gone (purged) has nothing left to copy.
-    const gone = claimed.filter((_, i) => rows[i] === undefined);
-    await this.#postgres.dirtyKeys.settle(entity.name, [...settled, ...gone], { signal });
+    const copied = new Set(settled.map((dirty) => keyText(dirty.key)));
+    // A key whose row is gone (purged) has nothing left to copy. A row that a copy made newer than its entry (a straggler) has
+    // been copied as well, so an entry counts as done under the version it was claimed with, too.
+    const done = claimed.filter((dirty, i) => rows[i] === undefined || copied.has(keyText(dirty.key)));
+    await this.#postgres.dirtyKeys.settle(entity.name, [...settled, ...done], { signal });
     return { copied: settled.length, idle: false };
   }
 
