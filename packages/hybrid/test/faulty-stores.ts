@@ -1,0 +1,121 @@
+import {
+  ConnectionError,
+  type DocumentStore,
+  isJsonObject,
+  type RelationalStore,
+  UnknownOutcomeError,
+} from '@polyphase/core';
+
+/** What happens at one call of a port. A crash is followed by silence: no later call of the process has any effect. */
+export type Fault = 'error before' | 'error after' | 'crash before' | 'crash after';
+
+/** Counts every call that one process makes of its stores, and breaks the n-th. */
+export class FaultPlan {
+  readonly #at: number;
+  readonly #fault: Fault | undefined;
+  readonly #names: string[] = [];
+  #dead = false;
+
+  constructor(options: { readonly at?: number; readonly fault?: Fault } = {}) {
+    this.#at = options.at ?? 0;
+    this.#fault = options.fault;
+  }
+
+  /** Names of the calls, in their order. */
+  get calls(): readonly string[] {
+    return this.#names;
+  }
+
+  /** The call that was broken, if the plan came so far. */
+  get broken(): string | undefined {
+    return this.#names[this.#at - 1];
+  }
+
+  /** Whether the process is gone. */
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
+  /** Ends the process here and now. */
+  kill(): void {
+    this.#dead = true;
+  }
+
+  /** What is to happen at the next call. */
+  next(name: string): Fault | undefined {
+    if (this.#dead) return 'crash before';
+    this.#names.push(name);
+    return this.#names.length === this.#at ? this.#fault : undefined;
+  }
+
+  /** Carries out the part of a fault that lies before, or after, the effect. */
+  strike(fault: Fault | undefined, when: 'before' | 'after', error: () => Error): void {
+    if (fault === undefined || !fault.endsWith(when)) return;
+    if (fault.startsWith('crash')) this.#dead = true;
+    throw error();
+  }
+}
+
+// Calls that only read: a lost answer means nothing. Of all others, nobody knows whether they took effect.
+const READS = new Set(['read', 'readMany', 'query', 'count', 'scan', 'list', 'lag', 'ranges', 'verify']);
+// Calls that answer at once, from what is there already.
+const LOCAL = new Set(['passed']);
+
+function lost(name: string, args: readonly unknown[]): Error {
+  const method = name.slice(name.lastIndexOf('.') + 1);
+  if (READS.has(method)) return new ConnectionError({ message: `the answer of ${name} was lost` });
+  const [first] = args;
+  const operationId = isJsonObject(first) ? String(first['operationId']) : name;
+  return new UnknownOutcomeError({ message: `the answer of ${name} was lost`, operationId });
+}
+
+function around(plan: FaultPlan, name: string, args: readonly unknown[], call: () => unknown): unknown {
+  const fault = plan.next(name);
+  const refused = () => new ConnectionError({ message: `${name} could not be sent` });
+  if (name.endsWith('.scan')) {
+    return (async function* pages() {
+      plan.strike(fault, 'before', refused);
+      // `scan` is the one port that answers with pages.
+      yield* call() as AsyncIterable<unknown>;
+      plan.strike(fault, 'after', () => lost(name, args));
+    })();
+  }
+  return (async () => {
+    plan.strike(fault, 'before', refused);
+    const answer = await call();
+    plan.strike(fault, 'after', () => lost(name, args));
+    return answer;
+  })();
+}
+
+function wrap<Port extends object>(port: Port, name: string, plan: FaultPlan): Port {
+  return new Proxy(port, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target);
+      const path = `${name}.${String(property)}`;
+      if (typeof member === 'object' && member !== null) return wrap(member, path, plan);
+      if (typeof member !== 'function' || LOCAL.has(String(property))) {
+        return typeof member === 'function'
+          ? (...args: unknown[]) => Reflect.apply(member, target, args)
+          : member;
+      }
+      return (...args: unknown[]) => {
+        const call = (): unknown => Reflect.apply(member, target, args);
+        if (property !== 'records' && property !== 'changes') return around(plan, path, args, call);
+        const made = call();
+        return typeof made === 'object' && made !== null ? wrap(made, path, plan) : made;
+      };
+    },
+  });
+}
+
+/** The same stores as one process sees them, whose calls break as planned. */
+export function faultyStores<Cosmos extends DocumentStore, Postgres extends RelationalStore>(
+  stores: { readonly cosmos: Cosmos; readonly postgres: Postgres },
+  plan: FaultPlan,
+): { readonly cosmos: Cosmos; readonly postgres: Postgres } {
+  return {
+    cosmos: wrap(stores.cosmos, 'cosmos', plan),
+    postgres: wrap(stores.postgres, 'postgres', plan),
+  };
+}
