@@ -97,8 +97,8 @@ export class MemoryCache implements CacheService {
   ): Promise<boolean> {
     await turn(options);
     const slot = this.#at(key);
-    // A slot that is gone was evicted, and with it the version below which nothing may be filled.
-    if (slot?.state !== 'leased' || slot.token !== token) return false;
+    // Only a leased slot has a token. One that is gone was evicted, and with it the version below which nothing may be filled.
+    if (!slot || slot.token !== token) return false;
     if (compareVersions(entry.version, slot.minimum) < 0) return false;
     const kept = Object.freeze({ version: { ...entry.version }, payload: entry.payload });
     this.#slots.set(this.#name(key), { state: 'live', minimum: slot.minimum, entry: kept }, ttlMs);

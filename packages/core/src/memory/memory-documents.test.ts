@@ -113,6 +113,19 @@ describe('memory stores', () => {
   });
 });
 
+it('the age of a dirty key is counted from its first change, by the clock of the store', async () => {
+  const clock = manualClock();
+  const store = memoryRelationalStore({ clock });
+  const records = store.records(Task);
+  await clock.advance(1_000);
+  await write(records, put('create', Task, task('a')));
+  await store.dirtyKeys.markAll(Task.name);
+  await clock.advance(30);
+  await store.dirtyKeys.markAll(Task.name);
+  await clock.advance(12);
+  expect(await store.dirtyKeys.lag(Task.name)).toEqual({ count: 1, oldestMs: 42 });
+});
+
 describe('memoryCacheStore', () => {
   it('evicts the key that was used longest ago, and with it the right to fill', async () => {
     const cache = memoryCacheStore({ clock: manualClock(), maxEntries: 2 }).cache('c:');

@@ -105,7 +105,10 @@ const reading: readonly Case[] = [
     name: 'pages of any size tell the same, and a position may be read from again',
     requires: [],
     run: async ({ store }) => {
-      await seed(store.records(Task), ids);
+      const records = store.records(Task);
+      await seed(records, ids);
+      // Changed again, so that the order of change is not the order of creation.
+      for (const i of [0, 4, 1]) await write(records, patch(keyOf(i), { title: 'again' }));
       const feed = store.changes(Task);
       const whole = newest(recordsOf((await drain(feed)).changes));
       for (const limit of [1, 5]) {

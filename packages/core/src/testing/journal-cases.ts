@@ -43,6 +43,14 @@ export const journalCases: readonly ContractCase<Host>[] = suite<Host>('journal'
       await journal.append([entry('dead-letter', 'a'), entry('dead-letter', 'a')]);
       await Promise.all([1, 2, 3].map(() => journal.append([entry('dead-letter', 'a')])));
       equal((await journal.list(ENTITY)).length, 1, 'once');
+      await journal.append([entry('dead-letter', 'b')]);
+      await journal.append([entry('dead-letter', 'a')]);
+      equal(
+        (await journal.list(ENTITY)).map((it) => it.key),
+        ['a', 'b'],
+        'order',
+      );
+      await journal.resolve(ENTITY, ['b']);
       await journal.append([entry('dead-letter', 'a', '"other"'), entry('conflict', 'a')]);
       equal(await journal.count(ENTITY), { deadLetters: 2, conflicts: 1 }, 'others');
       await journal.append([]);

@@ -72,7 +72,7 @@ const operators: readonly Case[] = [
     },
   },
   {
-    name: 'two-valued logic, spelled out',
+    name: 'two-valued logic and the order of text, spelled out',
     requires: [],
     run: async ({ store }) => {
       const records = store.records(Movie);
@@ -82,15 +82,20 @@ const operators: readonly Case[] = [
         { ...base, id: 'null', rating: null },
         { ...base, id: 'number', rating: 9 },
         { ...base, id: 'text', rating: '9' },
+        { ...base, id: 'last of the plane', rating: '\uffff' },
+        { ...base, id: 'astral', rating: '🦜' },
       ]);
       for (const [where, expected] of [
         [{ rating: 9 }, ['number']],
         [{ rating: null }, ['null']],
-        [{ rating: { ne: 9 } }, ['null', 'text']],
-        [{ not: { rating: 9 } }, ['missing', 'null', 'text']],
+        [{ rating: { ne: 9 } }, ['astral', 'last of the plane', 'null', 'text']],
+        [{ not: { rating: 9 } }, ['astral', 'last of the plane', 'missing', 'null', 'text']],
         [{ rating: { gt: 1 } }, ['number']],
-        [{ not: { rating: { gt: 1 } } }, ['missing', 'null', 'text']],
+        [{ not: { rating: { gt: 1 } } }, ['astral', 'last of the plane', 'missing', 'null', 'text']],
         [{ rating: { exists: false } }, ['missing']],
+        // By code point: U+FFFF comes before what lies beyond it, whose UTF-16 units are smaller.
+        [{ rating: { gt: '\uffff' } }, ['astral']],
+        [{ rating: { lt: '🦜' } }, ['last of the plane', 'text']],
       ] as const) {
         const found = await records.query(planQuery(Movie, { where }).plan);
         equal(
