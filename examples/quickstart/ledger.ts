@@ -1,12 +1,21 @@
 import {
   type Entity,
+  isJsonObject,
   type JsonObject,
+  keyOfValue,
   keyText,
   type RecordHost,
   type RecordKey,
   recordDigest,
+  StoreRepository,
   TOMBSTONE_DIGEST,
 } from '@polyphase/core';
+
+/** What a comparison of a store with the ledger found. */
+export interface Comparison {
+  readonly missing: number;
+  readonly different: number;
+}
 
 /** What every acknowledged write left behind, noted outside of any store: the digest that must be found in the end. */
 export class Ledger {
@@ -23,21 +32,19 @@ export class Ledger {
     return [...this.#expected.values()].reduce((sum, records) => sum + records.size, 0);
   }
 
-  /** Compares a store with the ledger, key by key and digest by digest. */
-  async compare(
-    store: RecordHost,
-    entities: readonly Entity[],
-  ): Promise<{ missing: number; different: number }> {
+  /** Reads every record of a store and compares it with the ledger, key by key, by the digest of the body as it was read. */
+  async compare(store: RecordHost, entities: readonly Entity<object>[]): Promise<Comparison> {
     let missing = 0;
     let different = 0;
     for (const entity of entities) {
       const expected = new Map(this.#expected.get(entity.name));
-      for await (const page of store.records(entity).scan()) {
-        for (const { key, digest } of page) {
-          const wanted = expected.get(keyText(key)) ?? TOMBSTONE_DIGEST;
-          if (wanted !== digest) different += 1;
-          expected.delete(keyText(key));
-        }
+      for await (const { value } of new StoreRepository({ entity, store: store.records(entity) }).iterate({
+        limit: 1_000,
+      })) {
+        if (!isJsonObject(value)) continue;
+        const key = keyText(keyOfValue(entity, value));
+        if (expected.get(key) !== recordDigest(value)) different += 1;
+        expected.delete(key);
       }
       for (const digest of expected.values()) if (digest !== TOMBSTONE_DIGEST) missing += 1;
     }
