@@ -13,9 +13,12 @@ export interface PostgresMigrationOptions {
 /** Schema of the SDK's own tables, of Kysely's migration tables too. */
 export const SDK_SCHEMA = 'polyphase';
 
+// Rises when the SDK makes other tables of the same schema.
+const FORMAT = 1;
+
 /** Name of the migration that brings an entity's table to what its schema asks for: another schema, another name. */
 export function entityMigrationName(entity: Entity, schema: string): string {
-  const shape = JSON.stringify([columnsOf(entity), entity.key, entity.indexes, entity.loose]);
+  const shape = JSON.stringify([FORMAT, columnsOf(entity), entity.key, entity.indexes, entity.loose]);
   return `entity.${schema}.${entity.name}.${digestOf(shape).slice(0, 16)}`;
 }
 

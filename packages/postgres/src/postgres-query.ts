@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Cell } from './driver.ts';
 import { Conditions } from './query-conditions.ts';
+import { withoutImplied } from './query-implied.ts';
 import { QueryParameters } from './query-parameters.ts';
 import { shapeOf } from './query-shape.ts';
 import { partitionTerms, type SortTerm, type SortValue, sortTerms } from './sort-terms.ts';
@@ -30,10 +31,11 @@ export class TableQueries {
   }
 
   /** The statement of a plan with its values, and the reader of its rows. */
-  bind(plan: QueryPlan): {
+  bind(asked: QueryPlan): {
     readonly bound: BoundStatement;
     readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
   } {
+    const plan = withoutImplied(this.#table.entity, asked);
     const order = this.#order(plan);
     const shape = shapeOf(plan, plan.after && order.map(({ at }) => at === null));
     const known = this.#shapes.get(shape);
@@ -81,12 +83,11 @@ export class TableQueries {
     if (plan.partition)
       conditions.push(sql`hyb_pk = ${parameters.of('text', partitionText(plan.partition))}`);
     if (plan.after) conditions.push(after(order, plan.direction, parameters));
-    const direction = sql.raw(plan.direction === 'asc' ? 'asc nulls first' : 'desc nulls last');
     return sql`
       select ${sql.join(readColumns(table).map((name) => sql.id(name)))}, ${layout}
       from ${tableName(table)}
       where ${sql.join(conditions, sql` and `)}
-      order by ${sql.join(order.map(({ term }) => sql`${term.expression} ${direction}`))}
+      order by ${sql.join(order.map(({ term }) => ordered(term, plan.direction)))}
       limit ${parameters.of('int', String(plan.limit))}`;
   }
 
@@ -110,6 +111,11 @@ export class TableQueries {
       ...place(sortTerms(this.#table, [this.#table.entity.key.id]), position?.key.id),
     ];
   }
+}
+
+function ordered({ expression, notNull }: SortTerm, direction: 'asc' | 'desc'): RawBuilder<unknown> {
+  if (notNull === true) return sql`${expression} ${sql.raw(direction)}`;
+  return sql`${expression} ${sql.raw(direction === 'asc' ? 'asc nulls first' : 'desc nulls last')}`;
 }
 
 /**

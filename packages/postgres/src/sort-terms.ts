@@ -12,6 +12,8 @@ export type SortValue = Scalar | undefined | { readonly others: true };
 export interface SortTerm {
   readonly expression: RawBuilder<unknown>;
   readonly type: 'text' | 'double precision' | 'boolean' | 'int';
+  /** Whether it is never null: then nothing is said about nulls, so that the primary key gives the order too. */
+  readonly notNull?: true;
   /** What the expression is for a field of this value; null is SQL's null. */
   of(value: SortValue): string | null;
 }
@@ -68,7 +70,7 @@ export function sortTerms(table: Table, path: readonly string[]): readonly SortT
   const [field = ''] = path;
   const column = path.length === 1 ? table.columns.find((it) => it.field === field) : undefined;
   if (path.length === 1 && field === table.entity.key.id)
-    return [{ expression: sql.id(table.idColumn), type: 'text', of: asText }];
+    return [{ expression: sql.id(table.idColumn), type: 'text', notNull: true, of: asText }];
   const rest = column ? sql`(hyb_rest -> ${sql.lit(field)})` : jsonAt(table, path);
   const own = column && column.type !== 'json' ? sql.id(field) : undefined;
   if (own && column && isExact(table.entity, field)) {

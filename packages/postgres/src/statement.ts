@@ -61,6 +61,11 @@ export function defineStatement<Input, Row>(
   };
 }
 
+/** The text of a piece of SQL: the same for the same piece. */
+export function textOf(part: RawBuilder<unknown>): string {
+  return part.compile(compiler).sql;
+}
+
 /** A statement of fixed text without parameters and rows. */
 export function command(text: string): BoundStatement {
   return { name: `hyb_${digestOf(text)}`, text, values: [] };

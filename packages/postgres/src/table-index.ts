@@ -1,6 +1,7 @@
 import { digestOf, type EntityIndex } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import { isExact, partitionTerms, type SortTerm, sortTerms } from './sort-terms.ts';
+import { textOf } from './statement.ts';
 import { type Table, tableName } from './table.ts';
 
 /** An index that a table must have. */
@@ -10,16 +11,18 @@ export interface TableIndex {
   readonly create: RawBuilder<unknown>;
 }
 
-// Names are at most 63 bytes and live in the schema, not in the table.
-function indexName({ entity }: Table, what: string): string {
+// Names are at most 63 bytes and live in the schema, not in the table. Each ends in a digest of the definition: an index that a
+// changed schema needs in another form is another index.
+function indexName({ entity }: Table, what: string, definition: RawBuilder<unknown>): string {
+  const digest = digestOf(textOf(definition)).slice(0, 8);
   const name = `${entity.name}_${what}`;
-  return name.length <= 63 && /^[\w-]+$/.test(name)
-    ? name
-    : `${entity.name.slice(0, 40)}_${digestOf(what).slice(0, 16)}`;
+  return `${/^[\w-]{1,54}$/.test(name) ? name : name.replaceAll(/[^\w-]/g, '').slice(0, 54)}_${digest}`;
 }
 
 function parts(terms: readonly SortTerm[]): readonly RawBuilder<unknown>[] {
-  return terms.map((term) => sql`(${term.expression}) nulls first`);
+  return terms.map(({ expression, notNull }) =>
+    notNull === true ? sql`${expression}` : sql`(${expression}) nulls first`,
+  );
 }
 
 function uniqueParts(table: Table, { fields }: EntityIndex): readonly RawBuilder<unknown>[] {
@@ -43,12 +46,9 @@ export function indexesOf(table: Table): readonly TableIndex[] {
     columns: readonly RawBuilder<unknown>[],
     where: RawBuilder<unknown>,
   ): TableIndex => {
-    const name = indexName(table, what);
-    return {
-      name,
-      unique: false,
-      create: sql`create index if not exists ${sql.id(name)} on ${tableName(table)} (${sql.join(columns)}) ${where}`,
-    };
+    const definition = sql`${tableName(table)} (${sql.join(columns)}) ${where}`;
+    const name = indexName(table, what, definition);
+    return { name, unique: false, create: sql`create index if not exists ${sql.id(name)} on ${definition}` };
   };
   const live = sql`where not hyb_deleted`;
   const declared = entity.indexes.flatMap((index): readonly TableIndex[] => {
@@ -57,11 +57,11 @@ export function indexesOf(table: Table): readonly TableIndex[] {
     const across = make(`by_${what}`, [...fields, ...levels, id], live);
     const inside = make(`in_${what}`, [sql`hyb_pk`, ...fields, id], live);
     if (index.unique === undefined) return [across, inside];
-    const name = indexName(table, `unique_${what}`);
-    const unique = sql`
-      create unique index if not exists ${sql.id(name)} on ${tableName(table)}
-        (hyb_pk, ${sql.join(uniqueParts(table, index))}) nulls not distinct
-        where not hyb_deleted and not hyb_clash`;
+    const definition = sql`
+      ${tableName(table)} (hyb_pk, ${sql.join(uniqueParts(table, index))}) nulls not distinct
+      where not hyb_deleted and not hyb_clash`;
+    const name = indexName(table, `unique_${what}`, definition);
+    const unique = sql`create unique index if not exists ${sql.id(name)} on ${definition}`;
     return [across, inside, { name, unique: true, create: unique }];
   });
   return [

@@ -24,6 +24,13 @@ describeWith('postgres')('pages of copies', () => {
     expect(outcomes.every(({ kind }) => kind === 'applied')).toBe(true);
     expect(await notes.count()).toBe(700);
     expect((await notes.read(keyOf('k5')))?.value).toMatchObject({ n: 705 });
+    const falling = await notes.apply([
+      copy('f', 5, { n: 5 }),
+      copy('f', 3, { n: 3 }),
+      copy('f', 5, { n: 4 }),
+    ]);
+    expect(falling.map(({ kind }) => kind)).toEqual(['applied', 'older', 'diverged']);
+    expect((await notes.read(keyOf('f')))?.value).toMatchObject({ n: 5 });
     const again = await notes.apply(page);
     expect(new Set(again.map(({ kind }) => kind))).toEqual(new Set(['same', 'older']));
   });

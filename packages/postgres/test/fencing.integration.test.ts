@@ -80,6 +80,19 @@ describeWith('postgres')('fencing', () => {
     expect(await notes.read(keyOf('late'))).toBeUndefined();
   });
 
+  it('groups do not wait for each other', async () => {
+    await store.control.create(controlRow('here', '6'));
+    await store.control.create(controlRow('there', '6'));
+    await store.runUnit(
+      async (unit) => {
+        await unit.records(Note).write(upsert('here'));
+        const step = store.control.advance('there', 1, { phase: '7', term: 2 }, { exclusive: true });
+        expect(await step).toMatchObject({ epoch: 2 });
+      },
+      { operationId: 'here', fenceOf: () => ({ term: 2, fence: 'here' }) },
+    );
+  });
+
   it('is not starved by 32 writers, and none of them writes after it', async () => {
     await store.control.create(controlRow('busy', '7'));
     let written = 0;
