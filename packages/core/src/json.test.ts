@@ -62,6 +62,7 @@ describe('portabilityIssues', () => {
     ['a NUL', { a: ['x\0'] }, ['a', 0]],
     ['a lone surrogate', { a: '\ud83e' }, ['a']],
     ['a NUL in a name', { 'a\0': 1 }, ['a\0']],
+    ['a backslash at the end of a name', { 'a\\': 1 }, ['a\\']],
     ['NaN', { a: Number.NaN }, ['a']],
     ['Infinity', { a: Infinity }, ['a']],
     ['negative zero', { a: [{ b: -0 }] }, ['a', 0, 'b']],

