@@ -3,7 +3,7 @@ import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { postgresStore } from '../src/index.ts';
-import { appears, copy, keyOf, Note, upsert } from './support.ts';
+import { appears, controlRow, copy, keyOf, Note, upsert } from './support.ts';
 
 // Stops every COMMIT of the table until the gate row is unlocked; then lets it through or refuses it.
 const GATE = `
@@ -183,6 +183,22 @@ describeWith('postgres')('faults', () => {
       code: 'invalid-options',
       message: expect.stringContaining('closed'),
     });
+  });
+
+  it('a step of control row or checkpoint whose reply is lost is an unknown outcome, and can be looked up', async () => {
+    await store.control.create(controlRow('lost', '6'));
+    const keeper = await direct.connect();
+    await keeper.query("begin; select 1 from polyphase.control where group_name = 'lost' for update");
+    const step = store.control.advance('lost', 1, { phase: '7', term: 2 }, { exclusive: true });
+    step.catch(() => undefined);
+    await appears(
+      direct,
+      "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%control%'",
+    );
+    proxy.cut();
+    await expect(step).rejects.toMatchObject({ code: 'unknown-outcome' });
+    await keeper.query('rollback');
+    keeper.release();
   });
 
   it('prepared statements that a connection lost are prepared again', async () => {
