@@ -25,13 +25,14 @@ await Promise.all([
   seed(database, Feature, seeds.features, ledger),
 ]);
 
+const cached = { policy: 'cached', ttl: '1m' } as const;
 await using hybrid = await createHybrid({
   stores,
   entities: [Movie, Feature],
   config: {
     revision: 1,
     entities: {
-      movies: { policy: 'cached', ttl: '1m', over: { policy: 'cosmos-only' } },
+      movies: { ...cached, over: { policy: 'cosmos-only' } },
       features: { policy: 'cosmos-only' },
     },
   },
@@ -59,16 +60,13 @@ hybrid.on('copied', (notice) => progress.copied(notice));
 const forward = { policy: 'postgres-primary', flip: 'auto' } as const;
 await hybrid.configure({
   revision: 2,
-  entities: { movies: { policy: 'cached', ttl: '1m', over: forward }, features: forward },
+  entities: { movies: { ...cached, over: forward }, features: forward },
 });
 await table.reached('6');
 await traffic.wrote(1_000);
 
 const back = { policy: 'dual-write', flip: 'auto' } as const;
-await hybrid.configure({
-  revision: 3,
-  entities: { movies: { policy: 'cached', ttl: '1m', over: back }, features: back },
-});
+await hybrid.configure({ revision: 3, entities: { movies: { ...cached, over: back }, features: back } });
 await table.reached('2');
 
 await traffic.stop();

@@ -84,16 +84,22 @@ export class PhaseTable {
     while (this.#printed < left) {
       const { description: done } = visits[this.#printed] ?? { description: '' };
       this.#printed += 1;
-      this.#printing = this.#printing.then(() => this.#print(done));
+      this.#printing = this.#printNext(done);
     }
   }
 
+  // One row at a time, in the order of the phases.
+  async #printNext(description: string): Promise<void> {
+    await this.#printing;
+    await this.#print(description);
+  }
+
   async #print(description: string): Promise<void> {
-    const { entities, stores, status } = this.#watched;
+    const { entities, stores } = this.#watched;
     const count = async (store: RecordHost) =>
       (await Promise.all(entities.map((it) => store.records(it).count()))).reduce((a, b) => a + b, 0);
     const { reads, writes, errors } = this.#watched.take();
-    const all = entities.map(({ name }) => status(name));
+    const all = entities.map(({ name }) => this.#watched.status(name));
     const lag = Math.max(...all.map((it) => it.lagMs));
     const held = Math.max(...all.map((it) => it.longestHoldMs));
     const cells = [

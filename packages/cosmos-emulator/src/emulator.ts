@@ -32,6 +32,9 @@ const inProcessEndpoint = 'https://cosmos-emulator.invalid/';
  *
  * @example
  * ```ts
+ * import { CosmosClient } from '@azure/cosmos';
+ * import { CosmosEmulator } from '@polyphase/cosmos-emulator';
+ *
  * await using emulator = new CosmosEmulator();
  * const client = new CosmosClient(emulator.clientOptions());
  * const { database } = await client.databases.createIfNotExists({ id: 'app' });

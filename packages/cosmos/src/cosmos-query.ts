@@ -37,7 +37,7 @@ const MAX_SORTED_HERE = 10_000;
 type Part = 'all' | 'scalars' | 'others';
 
 /** A query as SQL with parameters, in the order of the plan; without an order where no index gives it. */
-export function compileQuery(entity: Entity, plan: QueryPlan, part: Part = 'all'): SqlQuerySpec {
+function compileQuery(entity: Entity, plan: QueryPlan, part: Part = 'all'): SqlQuerySpec {
   const parameters = new SqlParameters();
   const paths = sortPaths(entity, plan);
   const { after, direction, orderBy } = plan;

@@ -129,16 +129,17 @@ function copyOf(value: JsonObject, counter: number): RecordCopy {
 }
 
 // Every page, so that the place where one ends and the next begins is compared too.
-async function answer(store: RecordHost, asked: JsonObject): Promise<readonly string[]> {
+async function answer(store: RecordHost, asked: object): Promise<readonly string[]> {
   const keys: string[] = [];
   let cursor: string | undefined;
   do {
-    const { plan, pageSize, cursorAfter } = planQuery(Thing, { ...asked, cursor });
+    const planned = planQuery(Thing, { ...asked, cursor });
+    const { plan, pageSize } = planned;
     const records = await store.records(Thing).query(plan);
     const page = records.slice(0, pageSize);
     keys.push(...page.map((record) => `${keyText(record.key)} ${recordDigest(record.value)}`));
     const last = page.at(-1);
-    cursor = last && records.length > pageSize ? cursorAfter(positionOf(plan, last)) : undefined;
+    cursor = last && records.length > pageSize ? planned.cursorAfter(positionOf(plan, last)) : undefined;
   } while (cursor !== undefined);
   return keys;
 }
