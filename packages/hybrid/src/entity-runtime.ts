@@ -2,7 +2,6 @@ import {
   type CacheStore,
   type Clock,
   ConnectionError,
-  type ControlRow,
   type Entity,
   FencedError,
   type GateAnswer,
@@ -234,13 +233,13 @@ export class EntityRuntime {
    * @throws `InvalidOptionsError` when its revision is lower than the row's
    */
   async configure(policy: ResolvedPolicy, signal?: AbortSignal): Promise<void> {
+    const { entity, stores } = this.#options;
     const wish = this.#reachable(policy.wish);
     try {
-      const row: ControlRow | undefined = await this.#options.stores.postgres?.control.submit(
-        this.#options.entity.name,
-        wish,
-        { signal },
-      );
+      // Before this process has joined, there may be no row yet.
+      const row = this.#joined
+        ? await stores.postgres?.control.submit(entity.name, wish, { signal })
+        : undefined;
       if (row) this.group.observe(row);
     } catch (error) {
       if (!mayTryAgain(error)) throw error;
