@@ -6,29 +6,39 @@ import {
   UnknownOutcomeError,
 } from '@polyphase/core';
 
-/** What happens at one call of a port. A crash is followed by silence: no later call of the process has any effect. */
-export type Fault = 'error before' | 'error after' | 'crash before' | 'crash after';
+/**
+ * What happens at one call of a port. A crash is followed by silence: no later call of the process has any effect. A pause is longer
+ * than every lease: the call is sent that late, or its answer comes that late.
+ */
+export type Fault =
+  | 'error before'
+  | 'error after'
+  | 'crash before'
+  | 'crash after'
+  | 'pause before'
+  | 'pause after';
 
-/** Counts every call that one process makes of its stores, and breaks the n-th. */
+/** What {@link FaultPlan} takes. */
+export interface FaultPlanOptions {
+  /** The fault at a call, by its number from 1 on. @default none */
+  readonly faultAt?: (call: number) => Fault | undefined;
+  /** What a pause waits for. */
+  readonly pause?: () => Promise<void>;
+}
+
+/** Counts every call that one process makes of its stores, and breaks those that it is told to. */
 export class FaultPlan {
-  readonly #at: number;
-  readonly #fault: Fault | undefined;
+  readonly #options: FaultPlanOptions;
   readonly #names: string[] = [];
   #dead = false;
 
-  constructor(options: { readonly at?: number; readonly fault?: Fault } = {}) {
-    this.#at = options.at ?? 0;
-    this.#fault = options.fault;
+  constructor(options: FaultPlanOptions = {}) {
+    this.#options = options;
   }
 
   /** Names of the calls, in their order. */
   get calls(): readonly string[] {
     return this.#names;
-  }
-
-  /** The call that was broken, if the plan came so far. */
-  get broken(): string | undefined {
-    return this.#names[this.#at - 1];
   }
 
   /** Whether the process is gone. */
@@ -45,12 +55,13 @@ export class FaultPlan {
   next(name: string): Fault | undefined {
     if (this.#dead) return 'crash before';
     this.#names.push(name);
-    return this.#names.length === this.#at ? this.#fault : undefined;
+    return this.#options.faultAt?.(this.#names.length);
   }
 
   /** Carries out the part of a fault that lies before, or after, the effect. */
-  strike(fault: Fault | undefined, when: 'before' | 'after', error: () => Error): void {
+  async strike(fault: Fault | undefined, when: 'before' | 'after', error: () => Error): Promise<void> {
     if (fault === undefined || !fault.endsWith(when)) return;
+    if (fault.startsWith('pause')) return this.#options.pause?.();
     if (fault.startsWith('crash')) this.#dead = true;
     throw error();
   }
@@ -74,16 +85,16 @@ function around(plan: FaultPlan, name: string, args: readonly unknown[], call: (
   const refused = () => new ConnectionError({ message: `${name} could not be sent` });
   if (name.endsWith('.scan')) {
     return (async function* pages() {
-      plan.strike(fault, 'before', refused);
+      await plan.strike(fault, 'before', refused);
       // `scan` is the one port that answers with pages.
       yield* call() as AsyncIterable<unknown>;
-      plan.strike(fault, 'after', () => lost(name, args));
+      await plan.strike(fault, 'after', () => lost(name, args));
     })();
   }
   return (async () => {
-    plan.strike(fault, 'before', refused);
+    await plan.strike(fault, 'before', refused);
     const answer = await call();
-    plan.strike(fault, 'after', () => lost(name, args));
+    await plan.strike(fault, 'after', () => lost(name, args));
     return answer;
   })();
 }
