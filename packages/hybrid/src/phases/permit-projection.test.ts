@@ -1,0 +1,64 @@
+import type { ControlRow, Permit, Phase } from '@polyphase/core';
+import { memoryDocumentStore } from '@polyphase/core/memory';
+import { describe, expect, it } from 'vitest';
+import { protocolLimits } from '../protocol-limits.ts';
+import { bringPermitTo, permitFor } from './permit-projection.ts';
+
+const limits = protocolLimits({});
+const wish = { phase: '6', flip: 'auto', revision: 1 } as const;
+const row = (phase: Phase, epoch: number, term = 1): ControlRow => ({
+  group: 'notes',
+  phase,
+  epoch,
+  term,
+  wish,
+});
+const open: Permit = { epoch: 3, open: true, opening: 1, term: 1, leaseMs: 30_000, drainMs: 30_000 };
+
+describe('permitFor', () => {
+  it('keeps the opening over a step that kept it open, and shortens leases before what may still run', () => {
+    expect(permitFor(row('4', 4), open, limits)).toEqual({
+      ...open,
+      epoch: 4,
+      leaseMs: 5_000,
+      drainMs: 30_000,
+    });
+  });
+
+  it('closes for the seal', () => {
+    const armed = { ...open, epoch: 4, leaseMs: 5_000, drainMs: 5_000 };
+    expect(permitFor(row('5', 5), armed, limits)).toEqual({ ...armed, epoch: 5, open: false });
+  });
+
+  it('opens anew after a seal, for an abort and for the way back', () => {
+    const closed = { ...open, epoch: 5, open: false, leaseMs: 5_000, drainMs: 5_000 };
+    expect(permitFor(row('4', 6), closed, limits)).toMatchObject({ open: true, opening: 6, drainMs: 5_000 });
+    const back = permitFor(row('2', 8, 3), closed, limits);
+    expect(back).toMatchObject({ open: true, opening: 8, term: 3, leaseMs: 30_000, drainMs: 30_000 });
+  });
+
+  it('opens anew where it may have been closed since it was read', () => {
+    expect(permitFor(row('2', 9, 3), open, limits)).toMatchObject({ open: true, opening: 9 });
+  });
+
+  it('does not forget longer leases of another configuration', () => {
+    const short = protocolLimits({ lease: 1_000, armedLease: 500 });
+    expect(permitFor(row('3', 4), open, short)).toMatchObject({ leaseMs: 1_000, drainMs: 30_000 });
+  });
+});
+
+describe('bringPermitTo', () => {
+  it('writes whatever the permit looks like, and only upwards', async () => {
+    const { permits } = memoryDocumentStore();
+    await permits.create('notes', open);
+    expect(await bringPermitTo(row('3', 4), permits, limits)).toMatchObject({ epoch: 4, open: true });
+    expect(await bringPermitTo(row('2', 2), permits, limits)).toMatchObject({ epoch: 4 });
+    expect(await bringPermitTo(row('5', 5), permits, limits)).toMatchObject({ epoch: 5, open: false });
+  });
+
+  it('leaves it closed from 6 on, and closes what never was there', async () => {
+    const { permits } = memoryDocumentStore();
+    expect(await bringPermitTo(row('7', 1), permits, limits)).toMatchObject({ epoch: 1, open: false });
+    expect(await bringPermitTo(row('6', 9), permits, limits)).toMatchObject({ epoch: 1, open: false });
+  });
+});
