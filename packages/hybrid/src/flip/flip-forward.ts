@@ -20,7 +20,7 @@ export interface FlipForward {
  * here, however far another came:
  *
  * 1. the permit is closed, after the row; from one's own sight of it closed, every lease is waited out;
- * 2. calls that are under way in this process end;
+ * 2. calls that are under way in this process end, under the lease they have, and the lease is given up;
  * 3. only now the cut is taken: a marker in each feed range, and the relay reads past all of them;
  * 4. what was written since the last clean comparison is compared one by one; one difference ends it;
  * 5. one compare-and-set under the exclusive lock is the commit point, and the only one.
@@ -41,6 +41,7 @@ export async function flipForward(
   if (permit.drainMs > group.limits.armedLeaseMs)
     throw giveUp('long leases may still run; arm again and wait them out');
   await Promise.all([group.gate.whenIdle(signal), group.clock.sleep(permit.drainMs * DRIFT, signal)]);
+  group.giveUpLease();
   await flip.relay.drain(signal);
   const found = await flip.gates.compareSinceClean(signal);
   if (found.differences.length > 0) throw giveUp(describe(found));

@@ -92,10 +92,10 @@ export class Group {
     this.#view = { kind: 'row', row };
     if (before?.phase !== row.phase) this.#phaseSince = this.clock.monotonic();
     // The gate closes before anything else learns of a seal, and opens only for a phase in which somebody may write.
-    if (PHASES[row.phase].sealed) {
-      this.gate.close();
-      this.#permitLease?.giveUp();
-    } else this.gate.open();
+    if (PHASES[row.phase].sealed) this.gate.close();
+    else this.gate.open();
+    // A seal leaves the lease to the calls that are under way, which end under it; the commit waits for them, and for the lease.
+    if (PHASES[row.phase].authority === 'postgres') this.giveUpLease();
     if (before && before.phase !== row.phase) this.#onPhase(before.phase, row);
   }
 
@@ -160,6 +160,11 @@ export class Group {
       message: 'Cosmos DB grants no lease to write: the authority is moving, or has moved',
       entity: this.entity.name,
     });
+  }
+
+  /** Gives up the lease to write to Cosmos DB: nothing is under way under it any more. */
+  giveUpLease(): void {
+    this.#permitLease?.giveUp();
   }
 
   /** The second check of a lease: see {@link PermitLease.confirm}. */
