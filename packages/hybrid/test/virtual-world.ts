@@ -1,4 +1,5 @@
 import {
+  type CacheStore,
   ConnectionError,
   defineEntity,
   isPolyphaseError,
@@ -26,6 +27,13 @@ export const Note = defineEntity({
   indexes: [{ fields: ['text'] }, { fields: ['rank'] }],
 });
 
+/** Another entity, which stays in Cosmos DB. */
+export const Other = defineEntity({
+  name: 'others',
+  schema: z.object({ id: z.string(), owner: z.string(), text: z.string() }),
+  key: { partition: 'owner', id: 'id' },
+});
+
 /** Everything as in production, only shorter. */
 export const protocol = {
   lease: 600,
@@ -36,7 +44,7 @@ export const protocol = {
   soak: 0,
 } as const;
 
-type Opened = Hybrid<HybridStores, readonly [typeof Note]>;
+type Opened = Hybrid<HybridStores, readonly [typeof Note, typeof Other]>;
 
 /** One process after the other over the same stores in memory, in time that passes only when somebody waits. */
 export class VirtualWorld {
@@ -45,11 +53,16 @@ export class VirtualWorld {
   readonly postgres = memoryRelationalStore({ clock: this.clock });
   readonly notices: string[] = [];
   plan = new FaultPlan();
+  readonly #cache: CacheStore | undefined;
   #hybrid: Opened | undefined;
   #wish: { revision: number; entities: JsonObject } = {
     revision: 1,
-    entities: { notes: { policy: 'cosmos-only' } },
+    entities: { notes: { policy: 'cosmos-only' }, others: { policy: 'cosmos-only' } },
   };
+
+  constructor(options: { readonly cache?: (options: { readonly clock: ManualClock }) => CacheStore } = {}) {
+    this.#cache = options.cache?.({ clock: this.clock });
+  }
 
   /** The process that is at work. */
   get hybrid(): Opened {
@@ -66,9 +79,12 @@ export class VirtualWorld {
   async start(plan = new FaultPlan()): Promise<void> {
     this.plan = plan;
     for (;;) {
-      const opening = createHybrid<HybridStores, readonly [typeof Note]>({
-        stores: faultyStores({ cosmos: this.cosmos, postgres: this.postgres }, this.plan),
-        entities: [Note],
+      const opening = createHybrid<HybridStores, readonly [typeof Note, typeof Other]>({
+        stores: {
+          ...faultyStores({ cosmos: this.cosmos, postgres: this.postgres }, this.plan),
+          ...(this.#cache && { cache: this.#cache }),
+        },
+        entities: [Note, Other],
         config: { loaded: this.#wish },
         protocol,
         clock: this.clock,
@@ -97,7 +113,8 @@ export class VirtualWorld {
 
   /** Config changes, in this process and every later one. */
   async wish(policy: JsonObject): Promise<void> {
-    this.#wish = { revision: this.#wish.revision + 1, entities: { notes: policy } };
+    const { revision, entities } = this.#wish;
+    this.#wish = { revision: revision + 1, entities: { ...entities, notes: policy } };
     await this.passing(this.hybrid.configure({ loaded: this.#wish }));
   }
 
