@@ -63,6 +63,8 @@ export class InvalidOptionsError extends BaseError<'invalid-options'> {
     );
     this.problems = list;
   }
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is InvalidOptionsError {
     return hasCode(error, ['invalid-options']);
   }
@@ -79,6 +81,8 @@ export class InvalidDataError extends BaseError<'invalid-data'> {
     super(list === '' ? details : { ...details, message: `${details.message}: ${list}` });
     this.issues = issues;
   }
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is InvalidDataError {
     return hasCode(error, ['invalid-data']);
   }
@@ -88,6 +92,8 @@ export class InvalidDataError extends BaseError<'invalid-data'> {
 export class NotFoundError extends BaseError<'not-found'> {
   readonly code = 'not-found';
   readonly retryable = false;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is NotFoundError {
     return hasCode(error, ['not-found']);
   }
@@ -97,6 +103,8 @@ export class NotFoundError extends BaseError<'not-found'> {
 export class AlreadyExistsError extends BaseError<'already-exists'> {
   readonly code = 'already-exists';
   readonly retryable = false;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is AlreadyExistsError {
     return hasCode(error, ['already-exists']);
   }
@@ -113,6 +121,8 @@ export class ConflictError extends BaseError<'conflict'> {
     this.expected = details.expected;
     this.actual = details.actual;
   }
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is ConflictError {
     return hasCode(error, ['conflict']);
   }
@@ -122,6 +132,8 @@ export class ConflictError extends BaseError<'conflict'> {
 export class ConnectionError extends BaseError<'connection'> {
   readonly code = 'connection';
   readonly retryable = true;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is ConnectionError {
     return hasCode(error, ['connection']);
   }
@@ -131,6 +143,8 @@ export class ConnectionError extends BaseError<'connection'> {
 export class TimeoutError extends BaseError<'timeout'> {
   readonly code = 'timeout';
   readonly retryable = true;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is TimeoutError {
     return hasCode(error, ['timeout']);
   }
@@ -146,6 +160,8 @@ export class ThrottledError extends BaseError<'throttled'> {
     super(details);
     this.retryAfterMs = details.retryAfterMs;
   }
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is ThrottledError {
     return hasCode(error, ['throttled']);
   }
@@ -155,6 +171,8 @@ export class ThrottledError extends BaseError<'throttled'> {
 export class TransactionConflictError extends BaseError<'transaction-conflict'> {
   readonly code = 'transaction-conflict';
   readonly retryable = true;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is TransactionConflictError {
     return hasCode(error, ['transaction-conflict']);
   }
@@ -172,6 +190,8 @@ export class UnknownOutcomeError extends BaseError<'unknown-outcome'> {
     super(details);
     this.operationId = details.operationId;
   }
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is UnknownOutcomeError {
     return hasCode(error, ['unknown-outcome']);
   }
@@ -181,6 +201,8 @@ export class UnknownOutcomeError extends BaseError<'unknown-outcome'> {
 export class FencedError extends BaseError<'fenced'> {
   readonly code = 'fenced';
   readonly retryable = false;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is FencedError {
     return hasCode(error, ['fenced']);
   }
@@ -190,6 +212,8 @@ export class FencedError extends BaseError<'fenced'> {
 export class SealedError extends BaseError<'sealed'> {
   readonly code = 'sealed';
   readonly retryable = true;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is SealedError {
     return hasCode(error, ['sealed']);
   }
@@ -199,6 +223,8 @@ export class SealedError extends BaseError<'sealed'> {
 export class UnsupportedError extends BaseError<'unsupported'> {
   readonly code = 'unsupported';
   readonly retryable = false;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is UnsupportedError {
     return hasCode(error, ['unsupported']);
   }
@@ -208,6 +234,8 @@ export class UnsupportedError extends BaseError<'unsupported'> {
 export class StoreError extends BaseError<'store'> {
   readonly code = 'store';
   readonly retryable = false;
+
+  /** Tells whether an error is one of these, from any copy of this package. */
   static isInstance(error: unknown): error is StoreError {
     return hasCode(error, ['store']);
   }

@@ -17,6 +17,7 @@ export interface Journaled {
 
 /** Keeps what was set aside. Appending the same entry again (same kind, entity, key and bodies) changes nothing. */
 export interface Journal {
+  /** Adds entries, all or none. */
   append(entries: readonly Journaled[], options?: CallOptions): Promise<void>;
   /** Entries that are open, oldest first, at most 1,000. */
   list(entity: string, options?: CallOptions): Promise<readonly Journaled[]>;

@@ -27,6 +27,7 @@ const FIRST_TERM = 1;
 
 /** The part of a record store that a repository calls. */
 export type RepositoryStore = Pick<RecordStore, 'read' | 'readMany' | 'query'> & {
+  /** As {@link RecordStore.write}; whoever implements it knows the term. */
   write(intent: WriteIntent, options: Pick<WriteOptions, 'signal'>): Promise<WriteResult>;
 };
 

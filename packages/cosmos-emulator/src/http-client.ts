@@ -54,6 +54,7 @@ export interface HttpResponse<R> {
 
 /** Takes requests without a socket: what `CosmosClientOptions.httpClient` wants. */
 export interface InProcessHttpClient {
+  /** Answers one request; rejects as a network would: an aborted request with `AbortError`, a broken one with `RestError`. */
   sendRequest<R extends HttpRequest>(request: R): Promise<HttpResponse<R>>;
 }
 

@@ -3,5 +3,6 @@ export { CosmosEmulator, type CosmosEmulatorOptions, type InProcessClientOptions
 export { ConnectionResetError } from './faults/fault-error.ts';
 export type { Fault, FaultQueue, PendingFault } from './faults/fault-queue.ts';
 export type { EmulatorStats } from './gateway.ts';
-export type { InProcessHttpClient } from './http-client.ts';
+export type { HttpRequest, HttpResponse, InProcessHttpClient } from './http-client.ts';
+export type { OperationKind, ResourceKind } from './routes/route-context.ts';
 export type { Listener, ListenOptions } from './server.ts';

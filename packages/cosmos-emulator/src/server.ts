@@ -18,6 +18,7 @@ export interface Listener {
   readonly port: number;
   /** Stops listening and drops every connection. Safe to call again. */
   close(): Promise<void>;
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

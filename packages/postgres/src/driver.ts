@@ -39,7 +39,9 @@ export type PooledClient = DriverClient & PostgresPoolClient;
 
 /** The part of pg's `Pool` that is called. Whoever made it closes it. */
 export interface PostgresPool {
+  /** Takes a connection from the pool, waiting for one as the pool is set to. */
   connect(): Promise<PooledClient>;
+  /** Hears of idle connections that are lost, so that one does not end the process. */
   on(event: 'error', listener: (error: Error) => void): unknown;
   readonly options: object;
 }

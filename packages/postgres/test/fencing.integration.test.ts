@@ -75,7 +75,9 @@ describeWith('postgres')('fencing', () => {
     );
     await step;
     await expect(late).rejects.toMatchObject({ code: 'sealed' });
-    expect(order).toEqual(['unit', 'step to 2', 'late write']);
+    // Which of the two answers reaches this process first is nobody's promise; that the late write saw the step is.
+    expect(order.slice(0, 1)).toEqual(['unit']);
+    expect(order.toSorted()).toEqual(['late write', 'step to 2', 'unit']);
     expect(await notes.read(keyOf('in flight'))).toBeDefined();
     expect(await notes.read(keyOf('late'))).toBeUndefined();
   });

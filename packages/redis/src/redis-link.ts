@@ -9,9 +9,13 @@ const MAX_UNANSWERED = 1_000;
 
 /** The part of an ioredis client (`Redis`) that is called. */
 export interface RedisClient {
+  /** GET. */
   get(key: string): Promise<string | null>;
+  /** EVAL. */
   eval(script: string, keys: number, ...args: string[]): Promise<unknown>;
+  /** EVALSHA. */
   evalsha(sha: string, keys: number, ...args: string[]): Promise<unknown>;
+  /** Hears of lost connections, so that one does not end the process. */
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 

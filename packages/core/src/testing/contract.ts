@@ -26,7 +26,9 @@ export type Capability =
 
 /** Writes around the SDK, as an older program does: no checks, no stamp, deletes without a tombstone. */
 export interface ForeignWriter {
+  /** Writes a document as another program would: without a stamp, over whatever is there. */
   put(entity: Entity, value: JsonObject): Promise<void>;
+  /** Removes a document as another program would: leaving no tombstone. */
   remove(entity: Entity, key: RecordKey): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export interface ContractSubject<Store> {
 export interface ContractCase<Store> {
   readonly name: string;
   readonly requires: readonly Capability[];
+  /** Rejects when the promise is not kept. */
   readonly run: (subject: ContractSubject<Store>) => Promise<void>;
 }
 

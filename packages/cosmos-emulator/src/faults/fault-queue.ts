@@ -70,7 +70,11 @@ export class FaultQueue {
     return this.#entries.length;
   }
 
-  /** Takes the fault for a request, if one fits. */
+  /**
+   * Takes the fault for a request, if one fits.
+   *
+   * @internal
+   */
   take(target: Target, method: string): Fault | undefined {
     if (this.#entries.length === 0) return undefined;
     const entry = this.#entries.find(({ fault }) => fits(fault, target, method));
