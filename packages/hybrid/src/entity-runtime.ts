@@ -254,8 +254,10 @@ export class EntityRuntime {
   /** Stops the loops, waits for calls that are under way, and gives leases up. */
   async close(drainMs: number): Promise<void> {
     const message = 'The hybrid was closed; make another one';
+    const isOurs = this.#joined && !this.group.isFenced;
     this.group.fence(message);
     await this.#loops.stop(message);
+    if (isOurs) await this.#controller?.release().catch((error: unknown) => this.#trouble('closing', error));
     const { clock } = this.#options;
     const timer = new AbortController();
     await Promise.race([this.group.gate.whenIdle(timer.signal), clock.sleep(drainMs, timer.signal)]).catch(

@@ -97,6 +97,15 @@ export class Controller {
     }
   }
 
+  /** Takes back a seal that would be left unfinished: until another process came, nobody could write. Call it after the last step. */
+  async release(): Promise<void> {
+    const { row } = this.#group;
+    // The seal of a first row keeps nobody from anything: no lease was ever granted.
+    if (!row || row.epoch === 1) return;
+    if (row.phase === '5') await this.#unseal(row, '4');
+    else if (row.phase === "5'") await this.#unseal(row, '6');
+  }
+
   async #look(signal: AbortSignal): Promise<ControlRow | undefined> {
     const row = await this.#postgres.control.read(this.#group.entity.name, { signal });
     if (!row) return undefined;
@@ -225,10 +234,8 @@ export class Controller {
       this.#givenUp = 0;
       return true;
     } catch (error) {
-      if (FencedError.isInstance(error)) throw error;
-      // Whoever ends in the middle of a seal opens it again, if it still can; else the next one does.
+      if (FencedError.isInstance(error) || signal.aborted) throw error;
       const unsealed = await this.#unseal(row, phases.back, signal);
-      if (signal.aborted) throw error;
       // The row had moved on: the commit succeeded, and only its answer was lost.
       if (!unsealed) return true;
       this.#noteGivenUp(phases.to, error);
@@ -237,10 +244,10 @@ export class Controller {
     }
   }
 
-  async #unseal(row: ControlRow, back: Phase, signal: AbortSignal): Promise<boolean> {
+  async #unseal(row: ControlRow, back: Phase, signal?: AbortSignal): Promise<boolean> {
     const { clock, limits } = this.#group;
     const late = () => new SealedError({ message: 'The seal could not be taken back', entity: row.group });
-    const limit = { clock, ms: limits.armedLeaseMs, signal: signal.aborted ? undefined : signal, late };
+    const limit = { clock, ms: limits.armedLeaseMs, signal, late };
     return withinTime(
       limit,
       async (bounded) => (await this.#move(row, back, row.term, bounded)) !== undefined,
