@@ -20,8 +20,8 @@ export type Fault =
 
 /** What {@link FaultPlan} takes. */
 export interface FaultPlanOptions {
-  /** The fault at a call, by its number from 1 on. @default none */
-  readonly faultAt?: (call: number) => Fault | undefined;
+  /** The fault at a call, by its number from 1 on and its name. @default none */
+  readonly faultAt?: (call: number, name: string) => Fault | undefined;
   /** What a pause waits for. */
   readonly pause?: () => Promise<void>;
 }
@@ -55,7 +55,7 @@ export class FaultPlan {
   next(name: string): Fault | undefined {
     if (this.#dead) return 'crash before';
     this.#names.push(name);
-    return this.#options.faultAt?.(this.#names.length);
+    return this.#options.faultAt?.(this.#names.length, name);
   }
 
   /** Carries out the part of a fault that lies before, or after, the effect. */
