@@ -200,6 +200,12 @@ describe('values', () => {
     expect(Thing.issues([])[0]?.message).toBe('must be an object');
   });
 
+  it('refuses a lifetime that Cosmos DB would refuse', () => {
+    for (const ttl of ['1', 0, -2, 1.5, 2 ** 31, {}])
+      expect(Thing.issues({ ...value, ttl })[0]?.path).toEqual(['ttl']);
+    for (const ttl of [-1, 1, 86_400, null]) expect(Thing.issues({ ...value, ttl })).toEqual([]);
+  });
+
   it('refuses a value past the size that every store takes, counted in bytes', () => {
     const fits = { ...value, text: 'é'.repeat(MAX_BYTES / 2 - 100) };
     expect(() => checkValue(Thing, fits, 'create')).not.toThrow();

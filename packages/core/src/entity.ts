@@ -140,6 +140,20 @@ function optionProblems(
   return problems;
 }
 
+// Cosmos DB takes a top-level field of this name for the document's lifetime, and refuses any other meaning.
+function lifetimeIssues(value: JsonObject): readonly Issue[] {
+  const ttl = Object.hasOwn(value, 'ttl') ? value['ttl'] : undefined;
+  const fits = typeof ttl === 'number' && Number.isInteger(ttl) && (ttl === -1 || (ttl > 0 && ttl < 2 ** 31));
+  if (ttl === undefined || ttl === null || fits) return [];
+  return [
+    {
+      path: ['ttl'],
+      message:
+        'must be a whole number of seconds, or -1 for ever: Cosmos DB takes it for the lifetime of the document',
+    },
+  ];
+}
+
 /**
  * Declares a kind of record.
  *
@@ -199,7 +213,7 @@ export function defineEntity<
         path: [name],
         message: 'this field name is reserved',
       }));
-      return [...reserved, ...schemaIssues(options.schema, value, options.name)];
+      return [...reserved, ...lifetimeIssues(value), ...schemaIssues(options.schema, value, options.name)];
     },
   });
 }

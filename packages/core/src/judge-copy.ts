@@ -14,6 +14,9 @@ export function judgeCopy(copy: RecordCopy, there: StoredRecord | undefined): Co
   const { base } = copy;
   if (verdict !== 'newer' || !there || !base || there.version.term === copy.record.version.term)
     return verdict;
+  // What carries no stamp has no place in any order: it is known by its body alone.
+  if (there.version.term === 0)
+    return there.digest === base.digest || there.digest === copy.record.digest ? 'newer' : 'straggler';
   const known = compareVersions(there.version, base);
   return known < 0 || (known === 0 && there.digest === base.digest) ? 'newer' : 'straggler';
 }

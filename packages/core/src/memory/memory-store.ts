@@ -107,7 +107,7 @@ function recordHost(options: {
  * A store of documents that lives in this process: the reference of `DocumentStore`, for tests and for trying things out. It keeps
  * every guarantee but durability.
  *
- * @throws {@link InvalidOptionsError} when `ranges` is not a whole number above 0
+ * @throws `InvalidOptionsError` when `ranges` is not a whole number above 0
  *
  * @example
  * ```ts
