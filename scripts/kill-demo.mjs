@@ -1,0 +1,51 @@
+// Kills the demo with SIGKILL at random moments, starts it again each time, and lets the last run end. It must end as one that
+// was never killed: with the same last line, and with no server of an earlier run left behind.
+//   npm run kill-demo            ten times
+//   npm run kill-demo -- 3       three times
+import { spawn, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { root } from './workspace.mjs';
+
+const TIMES = Number(process.argv[2] ?? 10);
+const LONGEST_MS = 35_000;
+const EXPECTED = /^acknowledged [\d,]+, missing 0, different 0$/;
+const args = ['--conditions=@polyphase/source', join('examples', 'quickstart', 'main.ts')];
+
+function start() {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const run = {
+    child,
+    last: '',
+    ended: new Promise((resolve) => child.once('close', (code) => resolve(code))),
+  };
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    run.last = text.trimEnd().split('\n').at(-1) ?? run.last;
+  });
+  return run;
+}
+
+/** Servers that run on a folder of the demo. */
+function leftOver() {
+  const listed = spawnSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).stdout ?? '';
+  return listed.split('\n').filter((line) => line.includes('polyphase-demo-') && line.includes('postgres'));
+}
+
+for (let time = 1; time <= TIMES; time += 1) {
+  const afterMs = Math.round(500 + Math.random() * LONGEST_MS);
+  const run = start();
+  await Promise.race([pause(afterMs), run.ended]);
+  run.child.kill('SIGKILL');
+  await run.ended;
+  console.log(`killed after ${afterMs} ms, at: ${run.last}`);
+}
+const run = start();
+const code = await run.ended;
+console.log(run.last);
+// The guards of killed runs stop their servers as soon as they notice.
+for (let tries = 0; tries < 100 && leftOver().length > 0; tries += 1) await pause(100);
+const servers = leftOver();
+for (const line of servers) console.log(`left behind: ${line}`);
+const good = code === 0 && EXPECTED.test(run.last) && servers.length === 0;
+console.log(good ? 'the demo ends as if it had never been killed' : `FAILED: exit code ${code}`);
+process.exitCode = good ? 0 : 1;
