@@ -5,7 +5,7 @@ import type { LoadedConfig } from './hybrid-options.ts';
 /**
  * The config in a JSON file. It is checked as a whole when it is used: by `createHybrid`, or by `configure` after the file changed.
  *
- * @throws {@link InvalidOptionsError} when the file cannot be read or is no JSON
+ * @throws `InvalidOptionsError` when the file cannot be read or is no JSON
  *
  * @example
  * ```ts

@@ -54,7 +54,7 @@ export class Hybrid<
   /**
    * The repository of an entity. Cheap; it stays good while config changes.
    *
-   * @throws {@link InvalidOptionsError} when the entity is not registered
+   * @throws `InvalidOptionsError` when the entity is not registered
    */
   repository<E extends Entities[number]>(entity: E): RepositoryOf<E> {
     const registered = this.#of(entity);
@@ -82,7 +82,7 @@ export class Hybrid<
    * background, each step behind its gates: watch {@link Hybrid.status} and the notices.
    *
    * @returns the steps that lie ahead
-   * @throws {@link InvalidOptionsError} with every problem, or when the revision is lower than the one that runs, or the same and
+   * @throws `InvalidOptionsError` with every problem, or when the revision is lower than the one that runs, or the same and
    * says something else
    */
   async configure(config: ConfigFor<Stores, Entities> | LoadedConfig): Promise<readonly PlannedStep[]> {
@@ -113,7 +113,7 @@ export class Hybrid<
   /**
    * Where an entity is, where config wants it, and what is in the way.
    *
-   * @throws {@link InvalidOptionsError} when no entity of that name is registered
+   * @throws `InvalidOptionsError` when no entity of that name is registered
    */
   status(name: Entities[number]['name']): EntityStatus {
     return statusOf(this.#named(name).runtime);
@@ -206,7 +206,7 @@ function checkRevision(running: ResolvedConfig, next: ResolvedConfig): void {
  *
  * Where PostgreSQL is down, entities that may still live in Cosmos DB begin there, and the rest follows when it is back.
  *
- * @throws {@link InvalidOptionsError} for a config or options that cannot be used, or while another process is at work on a control row
+ * @throws `InvalidOptionsError` for a config or options that cannot be used, or while another process is at work on a control row
  * @throws `ConnectionError` when an entity's authority cannot be found out
  *
  * @example

@@ -54,7 +54,7 @@ export interface PostgresStore extends RelationalStore {
  * Guarantee: a write is one transaction in READ COMMITTED; what it reports as committed is, and a COMMIT whose reply was lost is
  * settled by the transaction's number and the operation id before `UnknownOutcomeError` is thrown.
  *
- * @throws {@link InvalidOptionsError} when an option is wrong
+ * @throws `InvalidOptionsError` when an option is wrong
  *
  * @example
  * ```ts

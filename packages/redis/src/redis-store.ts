@@ -29,7 +29,7 @@ export interface RedisStoreOptions {
  * Guarantee: a dead or silent Redis costs a call at most `timeoutMs` and ends it with a `ConnectionError` or `TimeoutError`; the
  * client is never closed, and its `error` events are listened to, so that they neither end the process nor fill its output.
  *
- * @throws {@link InvalidOptionsError} with every option that is wrong
+ * @throws `InvalidOptionsError` with every option that is wrong
  * @example
  * ```ts
  * import { Redis } from 'ioredis';
