@@ -3,9 +3,11 @@ import {
   type DirtyKey,
   type Journaled,
   keyText,
+  type RecordBase,
   type RecordKey,
   type RelationalStore,
   type StoredRecord,
+  UNSTAMPED,
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import type { Membership } from '../phases/membership.ts';
@@ -13,6 +15,9 @@ import { Turns } from './turns.ts';
 
 const BATCH = 200;
 const RECENT = 2_000;
+
+// A row that was made while PostgreSQL was the authority descends from no document, so one that is there is somebody else's.
+const FROM_NOTHING: RecordBase = { ...UNSTAMPED, digest: '' };
 
 /** What one round of the reverse relay did. */
 export interface ReverseRound {
@@ -90,7 +95,7 @@ export class ReverseRelay {
   async #copy(records: readonly StoredRecord[], signal: AbortSignal): Promise<readonly DirtyKey[]> {
     const cosmos = this.#group.records('cosmos');
     const outcomes = await cosmos.apply(
-      records.map((record) => ({ record, base: record.base })),
+      records.map((record) => ({ record, base: record.base ?? FROM_NOTHING })),
       { signal },
     );
     const settled: DirtyKey[] = [];
