@@ -1,0 +1,139 @@
+import type { JsonObject } from '@polyphase/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Note, VirtualWorld } from '../test/virtual-world.ts';
+
+const open: VirtualWorld[] = [];
+afterEach(async () => {
+  for (const world of open.splice(0)) await world.close();
+});
+
+const key = { partition: ['a'], id: '1' };
+const body = (text: string): JsonObject => ({ id: '1', owner: 'a', text, extra: { of: 'another program' } });
+const POLICIES: { readonly [phase in string]: JsonObject } = {
+  '2': { policy: 'dual-write' },
+  '3': { policy: 'dual-write', reads: 'postgres' },
+  '6': { policy: 'postgres-primary' },
+};
+
+async function inPhase(phase: string): Promise<VirtualWorld> {
+  const world = new VirtualWorld();
+  open.push(world);
+  await world.start();
+  await world.hybrid.repository(Note).create({ id: '1', owner: 'a', text: 'ours' });
+  await world.wish({ ...POLICIES[phase], flip: 'auto' });
+  await world.until(phase, () => world.hybrid.status('notes').phase === phase);
+  await world.clock.advance(500);
+  return world;
+}
+
+const textIn = async (world: VirtualWorld) => (await world.postgres.records(Note).read(key))?.value?.['text'];
+
+describe('while Cosmos DB is the authority', () => {
+  it.each(['2', '3'])('in phase %s a document without a stamp is stamped and copied', async (phase) => {
+    const world = await inPhase(phase);
+    await world.cosmos.foreign.put(Note, body('theirs'));
+    await world.clock.advance(2_000);
+    expect(await textIn(world)).toBe('theirs');
+    expect(await world.differences()).toEqual([]);
+    expect((await world.cosmos.records(Note).read(key))?.version.term).toBe(1);
+  });
+
+  it.each(['2', '3'])(
+    'in phase %s a body that changed under its stamp is stamped anew and copied',
+    async (phase) => {
+      const world = await inPhase(phase);
+      const before = await world.cosmos.records(Note).read(key);
+      await world.cosmos.foreign.put(Note, body('theirs'), { keepStamp: true });
+      await world.clock.advance(2_000);
+      expect(await textIn(world)).toBe('theirs');
+      expect((await world.cosmos.records(Note).read(key))?.version).not.toEqual(before?.version);
+      expect(await world.differences()).toEqual([]);
+    },
+  );
+
+  it('a stamp of an earlier term that was put back is stamped anew and copied, after a way forward and back', async () => {
+    const world = await inPhase('6');
+    await world.hybrid.repository(Note).patch({ owner: 'a', id: '1' }, { text: 'in PostgreSQL' });
+    await world.wish({ policy: 'dual-write', flip: 'auto' });
+    await world.until('2', () => world.hybrid.status('notes').phase === '2');
+    const records = world.cosmos.records(Note);
+    const now = await records.read(key);
+    await world.cosmos.foreign.put(Note, body('an old backup'));
+    await world.cosmos.foreign.remove(Note, key);
+    const old = { term: 1, counter: 5 };
+    if (!now) throw new Error('no record');
+    await records.apply([{ record: { ...now, value: body('an old backup'), digest: 'x', version: old } }]);
+    await world.clock.advance(2_000);
+    expect(await textIn(world)).toBe('an old backup');
+    expect((await records.read(key))?.version.term).toBe(3);
+    expect(await world.differences()).toEqual([]);
+  });
+
+  it('a document that was removed without a tombstone keeps gates closed, and says which', async () => {
+    const world = await inPhase('2');
+    await world.cosmos.foreign.remove(Note, key);
+    // The last clean comparison would be recent enough; a new process has none.
+    await world.close();
+    await world.start();
+    await world.wish({ policy: 'postgres-primary', flip: 'auto' });
+    const blocked = () => world.hybrid.status('notes').blockedBy;
+    await world.until('blocked', () => blocked().some((one) => one.name === 'both stores hold the same'));
+    expect(blocked()[0]?.seen).toContain('1 (foreign)');
+    expect(world.hybrid.status('notes').authority).toBe('cosmos');
+  });
+
+  it('a document that cannot be a record keeps gates closed until it is mended', async () => {
+    const world = await inPhase('2');
+    await world.cosmos.foreign.put(Note, { id: '1', owner: 'a', text: 7 });
+    await world.wish({ policy: 'postgres-primary', flip: 'auto' });
+    const blocked = () => world.hybrid.status('notes').blockedBy;
+    await world.until('blocked', () => blocked().some((one) => one.name === 'no dead letters'));
+    expect(await world.postgres.journal.list('notes')).toMatchObject([
+      { kind: 'dead-letter', issues: [{ path: ['text'] }], bodies: { theirs: expect.stringContaining('7') } },
+    ]);
+    await world.cosmos.foreign.put(Note, body('mended'));
+    await world.until('6', () => world.hybrid.status('notes').phase === '6');
+    expect(await textIn(world)).toBe('mended');
+  });
+});
+
+describe('while PostgreSQL is the authority', () => {
+  it.each([
+    ['without a stamp', {}],
+    ['under its stamp', { keepStamp: true }],
+  ])('a document that changed %s is journaled with both bodies, and not applied', async (_, options) => {
+    const world = await inPhase('6');
+    await world.hybrid.repository(Note).patch({ owner: 'a', id: '1' }, { text: 'ours, later' });
+    await world.clock.advance(500);
+    await world.cosmos.foreign.put(Note, body('theirs'), options);
+    await world.clock.advance(2_000);
+    expect(await textIn(world)).toBe('ours, later');
+    const [entry] = await world.postgres.journal.list('notes');
+    expect(entry?.kind).toBe('conflict');
+    expect([entry?.bodies.theirs, entry?.bodies.ours]).toEqual([
+      expect.stringContaining('theirs'),
+      expect.stringContaining('ours, later'),
+    ]);
+    expect((await world.hybrid.repository(Note).get({ owner: 'a', id: '1' }))?.value.text).toBe(
+      'ours, later',
+    );
+  });
+
+  it('a new document is journaled, and not applied', async () => {
+    const world = await inPhase('6');
+    await world.cosmos.foreign.put(Note, { ...body('theirs'), id: '2' });
+    await world.clock.advance(2_000);
+    expect(await world.hybrid.repository(Note).get({ owner: 'a', id: '2' })).toBeUndefined();
+    expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 1 });
+  });
+
+  it('what was overwritten from PostgreSQL before the feed was read is journaled all the same', async () => {
+    const world = await inPhase('6');
+    await world.cosmos.foreign.put(Note, body('theirs'));
+    await world.hybrid.repository(Note).patch({ owner: 'a', id: '1' }, { text: 'ours, later' });
+    await world.clock.advance(2_000);
+    expect(await world.differences()).toEqual([]);
+    const entries = await world.postgres.journal.list('notes');
+    expect(entries.map((one) => one.bodies.theirs)).toContainEqual(expect.stringContaining('theirs'));
+  });
+});
