@@ -13,7 +13,7 @@ const FAULTS: readonly Fault[] = [
 ];
 const PAUSE_MS = 2_500;
 // No crashes among them: each would replace the process by one that meets no faults.
-const STORM: readonly Fault[] = [...FAULTS.filter((it) => !it.startsWith('crash')), 'pause before'];
+const STORM: readonly Fault[] = [...FAULTS.filter((one) => !one.startsWith('crash')), 'pause before'];
 
 async function walk(
   faultAt: (call: number) => Fault | undefined,

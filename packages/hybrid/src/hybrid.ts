@@ -120,7 +120,7 @@ export class Hybrid<
   }
 
   /** Calls `listener` at each notice of that name, until the returned function is called. */
-  on<Name extends keyof HybridNotices & string>(
+  on<Name extends keyof HybridNotices>(
     name: Name,
     listener: NoticeListener<HybridNotices[Name]>,
   ): () => void {

@@ -36,11 +36,9 @@ export class CarefulClient {
   /** Ends after the write that is under way was acknowledged. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    let over = false;
-    void this.#running.then(() => {
-      over = true;
-    });
-    await this.#world.until('the client stops', () => over);
+    const over = new AbortController();
+    void this.#running.finally(() => over.abort());
+    await this.#world.until('the client stops', () => over.signal.aborted);
   }
 
   /** What a store lacks of what was acknowledged, and what it has twice. */

@@ -76,7 +76,8 @@ function lost(name: string, args: readonly unknown[]): Error {
   const method = name.slice(name.lastIndexOf('.') + 1);
   if (READS.has(method)) return new ConnectionError({ message: `the answer of ${name} was lost` });
   const [first] = args;
-  const operationId = isJsonObject(first) ? String(first['operationId']) : name;
+  const given = isJsonObject(first) ? first['operationId'] : undefined;
+  const operationId = typeof given === 'string' ? given : name;
   return new UnknownOutcomeError({ message: `the answer of ${name} was lost`, operationId });
 }
 

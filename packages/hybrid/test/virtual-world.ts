@@ -135,12 +135,11 @@ export class VirtualWorld {
 
   /** Lets time pass until a promise is settled. */
   async passing<Result>(promise: Promise<Result>): Promise<Result> {
-    let over = false;
-    const settled = promise.finally(() => {
-      over = true;
-    });
+    const over = new AbortController();
+    const settled = promise.finally(() => over.abort());
     settled.catch(() => undefined);
-    for (let i = 0; !over && i < 100_000; i += 1) await this.clock.advance(this.clock.nextMs ?? 1);
+    for (let i = 0; !over.signal.aborted && i < 100_000; i += 1)
+      await this.clock.advance(this.clock.nextMs ?? 1);
     return settled;
   }
 

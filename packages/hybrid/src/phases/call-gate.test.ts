@@ -11,15 +11,16 @@ function gateWith(limits = { holdMs: 1_000, holdCalls: 10 }) {
 /** What became of a promise so far. */
 function watched<Result>(promise: Promise<Result>) {
   const seen: { state: 'pending' | 'done' | 'failed'; error?: unknown } = { state: 'pending' };
-  promise.then(
-    () => {
+  const watch = async (): Promise<void> => {
+    try {
+      await promise;
       seen.state = 'done';
-    },
-    (error: unknown) => {
+    } catch (error) {
       seen.state = 'failed';
       seen.error = error;
-    },
-  );
+    }
+  };
+  void watch();
   return seen;
 }
 

@@ -35,7 +35,7 @@ export class Gates {
     for (const gate of this.#gates(from, to)) {
       const found = await gate(signal);
       answers.push(...found);
-      if (found.some((answer) => !answer.passed)) break;
+      if (found.some(({ passed }) => !passed)) break;
     }
     return answers;
   }

@@ -11,12 +11,10 @@ function members() {
     new Membership({ leases, group: 'notes', holder, durationMs, clock });
   /** Lets time pass, while a living process renews, until a promise is settled. */
   const passing = async <Result>(promise: Promise<Result>, living?: Membership): Promise<Result> => {
-    let over = false;
-    const settled = promise.finally(() => {
-      over = true;
-    });
+    const over = new AbortController();
+    const settled = promise.finally(() => over.abort());
     settled.catch(() => undefined);
-    for (let i = 0; !over && i < 1_000; i += 1) {
+    for (let i = 0; !over.signal.aborted && i < 1_000; i += 1) {
       await living?.keep();
       await clock.advance(100);
     }
@@ -51,7 +49,9 @@ describe('Membership', () => {
     const first = member('first');
     await first.join();
     await first.leave();
-    await member('next').join();
+    const next = member('next');
+    await next.join();
+    expect(next.state).toBe('held');
   });
 
   it('proves nothing while it has run out, and is lost for good once another took it', async () => {

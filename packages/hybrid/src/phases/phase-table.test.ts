@@ -34,9 +34,11 @@ describe('nextPhase', () => {
   );
 
   it('moves the authority through a seal only', () => {
-    for (const from of phases)
-      for (const to of NEIGHBOURS[from])
-        if (PHASES[from].authority !== PHASES[to].authority) expect(PHASES[from].sealed).toBe(true);
+    const moves = phases.flatMap((from) =>
+      NEIGHBOURS[from].filter((to) => PHASES[from].authority !== PHASES[to].authority).map(() => from),
+    );
+    expect(moves).toEqual(['5', "5'"]);
+    expect(moves.every((from) => PHASES[from].sealed)).toBe(true);
     expect(movesAuthority('4', '5')).toBe(true);
     expect(movesAuthority('6', "5'")).toBe(true);
     expect(movesAuthority('6', '7')).toBe(false);

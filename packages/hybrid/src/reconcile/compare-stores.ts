@@ -136,8 +136,8 @@ async function lookAgain(
   for (;;) {
     const lagging: Difference[] = [];
     for (let at = 0; at < pending.length; at += CHUNK) {
-      for (const verdict of await judge(sides, pending.slice(at, at + CHUNK), options.signal))
-        (verdict.kind === 'lag' ? lagging : differences).push(verdict);
+      for (const found of await judge(sides, pending.slice(at, at + CHUNK), options.signal))
+        (found.kind === 'lag' ? lagging : differences).push(found);
     }
     if (lagging.length === 0 || clock.monotonic() >= until) return [...differences, ...lagging];
     await clock.sleep(Math.min(limits.pollMs, 50), options.signal);
