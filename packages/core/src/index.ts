@@ -68,7 +68,7 @@ export {
   UnknownOutcomeError,
   UnsupportedError,
 } from './errors.ts';
-export { type Journal, type Journaled } from './journal.ts';
+export { type Journal, type Journaled, type ResolveOptions } from './journal.ts';
 export {
   canonicalJson,
   type Issue,

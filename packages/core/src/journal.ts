@@ -15,6 +15,12 @@ export interface Journaled {
   readonly bodies: { readonly theirs: string | undefined; readonly ours: string | undefined };
 }
 
+/** Options of {@link Journal.resolve}. */
+export interface ResolveOptions extends CallOptions {
+  /** Which entries of the keys. @default "dead-letter" */
+  readonly kind?: Journaled['kind'] | undefined;
+}
+
 /** Keeps what was set aside. Appending the same entry again (same kind, entity, key and bodies) changes nothing. */
 export interface Journal {
   /** Adds entries, all or none. */
@@ -26,6 +32,9 @@ export interface Journal {
     entity: string,
     options?: CallOptions,
   ): Promise<{ readonly deadLetters: number; readonly conflicts: number }>;
-  /** Closes the dead letters of keys: a later version of the document was stored. */
-  resolve(entity: string, keys: readonly string[], options?: CallOptions): Promise<void>;
+  /**
+   * Closes the open entries of records. Dead letters are closed by the SDK when a later version of the document was stored; a
+   * conflict by the person who decided which body holds, after writing it. An entry that comes again is open again.
+   */
+  resolve(entity: string, keys: readonly string[], options?: ResolveOptions): Promise<void>;
 }

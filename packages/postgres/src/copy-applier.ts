@@ -20,7 +20,7 @@ import { settleCommit } from './settle.ts';
 import { advanceCheckpoint } from './sql/advance-checkpoint.ts';
 import { appendJournal } from './sql/append-journal.ts';
 import { rowsInput, type StoredKey } from './sql/insert-records.ts';
-import { resolveDeadLetters } from './sql/resolve-dead-letters.ts';
+import { resolveJournal } from './sql/resolve-journal.ts';
 import { command } from './statement.ts';
 import type { KnownTable, Tables } from './tables.ts';
 import { BEGIN, COMMIT, committed } from './transaction.ts';
@@ -186,7 +186,11 @@ export class CopyApplier {
     place: UseOptions,
   ): Promise<void> {
     const journal = [...(options.journal ?? []), ...page.journal];
-    const resolved = resolveDeadLetters.bind({ entity: this.#entity.name, keys: page.applied });
+    const resolved = resolveJournal.bind({
+      entity: this.#entity.name,
+      kind: 'dead-letter',
+      keys: page.applied,
+    });
     const append = journal.length > 0 ? [appendJournal.bind(journal)] : [];
     let answers: readonly StatementResult[] = [];
     try {

@@ -1,9 +1,9 @@
-import type { CallOptions, Journal, Journaled } from '@polyphase/core';
+import type { CallOptions, Journal, Journaled, ResolveOptions } from '@polyphase/core';
 import type { Connections } from './connections.ts';
 import { appendJournal } from './sql/append-journal.ts';
 import { countJournal, type JournalCounts } from './sql/count-journal.ts';
 import { listJournal } from './sql/list-journal.ts';
-import { resolveDeadLetters } from './sql/resolve-dead-letters.ts';
+import { resolveJournal } from './sql/resolve-journal.ts';
 
 /** The journal in `polyphase.journal`. What is closed stays, with its date. */
 export class PostgresJournal implements Journal {
@@ -30,9 +30,10 @@ export class PostgresJournal implements Journal {
     return countJournal.rows(result)[0] ?? { deadLetters: 0, conflicts: 0 };
   }
 
-  async resolve(entity: string, keys: readonly string[], { signal }: CallOptions = {}): Promise<void> {
+  async resolve(entity: string, keys: readonly string[], options: ResolveOptions = {}): Promise<void> {
     if (keys.length === 0) return;
-    await this.#connections.run([resolveDeadLetters.bind({ entity, keys })], {
+    const { kind = 'dead-letter', signal } = options;
+    await this.#connections.run([resolveJournal.bind({ entity, kind, keys })], {
       operation: 'resolve',
       entity,
       signal,

@@ -1,4 +1,4 @@
-import type { Journal, Journaled } from '../journal.ts';
+import type { Journal, Journaled, ResolveOptions } from '../journal.ts';
 import { canonicalJson } from '../json.ts';
 import type { CallOptions } from '../record-store.ts';
 import { turn } from './memory-turn.ts';
@@ -9,7 +9,7 @@ function identity({ kind, entity, key, bodies }: Journaled): string {
   return canonicalJson([kind, entity, key, bodies.theirs ?? null, bodies.ours ?? null]);
 }
 
-/** The journal in memory. A dead letter that was closed and is appended again is open again. */
+/** The journal in memory. An entry that was closed and is appended again is open again. */
 export class MemoryJournal implements Journal {
   readonly #open = new Map<string, Journaled>();
 
@@ -33,11 +33,11 @@ export class MemoryJournal implements Journal {
     return { deadLetters, conflicts: entries.length - deadLetters };
   }
 
-  async resolve(entity: string, keys: readonly string[], options?: CallOptions): Promise<void> {
+  async resolve(entity: string, keys: readonly string[], options: ResolveOptions = {}): Promise<void> {
     await turn(options);
+    const { kind = 'dead-letter' } = options;
     for (const [id, entry] of this.#open)
-      if (entry.entity === entity && entry.kind === 'dead-letter' && keys.includes(entry.key))
-        this.#open.delete(id);
+      if (entry.entity === entity && entry.kind === kind && keys.includes(entry.key)) this.#open.delete(id);
   }
 
   /** Appends without waiting for anything, so that it is one with whatever else is done now. */

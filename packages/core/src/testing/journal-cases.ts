@@ -81,6 +81,17 @@ export const journalCases: readonly ContractCase<Host>[] = suite<Host>('journal'
     },
   },
   {
+    name: 'resolve closes conflicts where it is told to, and no dead letter',
+    requires: [],
+    run: async ({ store: { journal } }) => {
+      await journal.append([entry('dead-letter', 'a'), entry('conflict', 'a'), entry('conflict', 'b')]);
+      await journal.resolve(ENTITY, ['a'], { kind: 'conflict' });
+      equal(await journal.count(ENTITY), { deadLetters: 1, conflicts: 1 }, 'open');
+      await journal.append([entry('conflict', 'a')]);
+      equal((await journal.count(ENTITY)).conflicts, 2, 'open again');
+    },
+  },
+  {
     name: 'a dead letter that comes back after it was closed is open again',
     requires: [],
     run: async ({ store: { journal } }) => {

@@ -9,7 +9,7 @@ function identity({ kind, entity, key, bodies }: Journaled): string {
   return plain(canonicalJson([kind, entity, key, bodies.theirs ?? null, bodies.ours ?? null]));
 }
 
-/** Appends entries, each once, whether it comes twice in one call or again later; a dead letter that was closed opens again. */
+/** Appends entries, each once, whether it comes twice in one call or again later; one that was closed opens again. */
 export const appendJournal: Statement<readonly Journaled[], undefined> = defineStatement(
   (slot: SlotMaker<readonly Journaled[]>) => {
     const column = (read: (entry: Journaled) => string | null) =>
