@@ -169,6 +169,7 @@ export class EntityRuntime {
         });
       }
     }
+    await this.#prepareCosmos(signal);
     if (!this.#options.stores.postgres) return;
     this.#loops.start('controller', () => this.#walk());
     this.#loops.start('membership', () => this.#keep());
@@ -283,6 +284,18 @@ export class EntityRuntime {
     await this.#membership?.join(signal);
     await openByRow(this.group, stores.postgres, this.#wish, signal);
     this.#joined = true;
+  }
+
+  // A container that does not fit is told at the start. One that cannot be reached is not waited for: calls say so themselves.
+  async #prepareCosmos(signal?: AbortSignal): Promise<void> {
+    const { entity, stores } = this.#options;
+    if (this.group.rules.authority !== 'cosmos') return;
+    try {
+      await stores.cosmos?.prepare([entity], { signal });
+    } catch (error) {
+      if (!mayTryAgain(error)) throw error;
+      this.#trouble('opening', error);
+    }
   }
 
   // PostgreSQL was away when this process began, and is back.
