@@ -1,23 +1,27 @@
 import { type ControlRow, SealedError } from '@polyphase/core';
-import { describe } from '../phases/gates.ts';
+import { describe, type Gates } from '../phases/gates.ts';
 import type { Group } from '../phases/group.ts';
-import { compareKeys } from '../reconcile/compare-stores.ts';
+import type { FeedRelay } from '../relay/feed-relay.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';
-
-const PATIENCE_MS = 500;
 
 /** What a flip back works with. */
 export interface FlipBack {
   readonly group: Group;
   readonly reverse: ReverseRelay;
+  readonly relay: FeedRelay;
+  readonly gates: Gates;
   /** Moves the row from this epoch, the permit after it; undefined when the row has moved on meanwhile. */
   readonly commit: (row: ControlRow, signal: AbortSignal) => Promise<ControlRow | undefined>;
 }
 
 /**
  * From sealed back to Cosmos DB as the authority (5' → 2): the roles exchanged. The exclusive lock of the seal has waited for
- * every transaction, so no clock is involved; dirty keys drain, the last of them are compared, one compare-and-set commits, and
- * only then the permit opens.
+ * every transaction, so no clock is involved:
+ *
+ * 1. dirty keys drain into Cosmos DB;
+ * 2. the feed is read past a marker, so that whatever others wrote into Cosmos DB meanwhile is in the journal;
+ * 3. with an entry open there, or one difference among the documents written since the last clean comparison, it ends;
+ * 4. one compare-and-set commits, and only then the permit opens.
  *
  * @throws {@link SealedError} when the stores differ; whatever the stores throw; the signal's reason
  */
@@ -26,14 +30,15 @@ export async function flipBack(
   flip: FlipBack,
   signal: AbortSignal,
 ): Promise<ControlRow | undefined> {
-  const { group, reverse } = flip;
+  const { group, gates } = flip;
+  const giveUp = (why: string) =>
+    new SealedError({ message: `The flip back was given up: ${why}`, entity: group.entity.name });
   await group.gate.whenIdle(signal);
-  await reverse.drain(signal);
-  const found = await compareKeys(group, reverse.recentKeys, { signal, patienceMs: PATIENCE_MS });
-  if (found.differences.length > 0)
-    throw new SealedError({
-      message: `The flip back was given up: ${describe(found)}`,
-      entity: group.entity.name,
-    });
+  await flip.reverse.drain(signal);
+  await flip.relay.drain(signal);
+  const refused = (await gates.conflictsDecided(signal)).find(({ passed }) => !passed);
+  if (refused) throw giveUp(`${refused.seen} conflicts wait for a decision`);
+  const found = await gates.compareSinceClean(signal);
+  if (found.differences.length > 0) throw giveUp(describe(found));
   return flip.commit(row, signal);
 }

@@ -198,10 +198,12 @@ export class Controller {
   }
 
   async #finishBack(row: ControlRow, signal: AbortSignal): Promise<boolean> {
-    if (!this.#reverse) return false;
+    if (!this.#reverse || !this.#relay) return false;
     const flip = {
       group: this.#group,
       reverse: this.#reverse,
+      relay: this.#relay,
+      gates: this.#gates,
       commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '2', at.term + 1, until),
     };
     return this.#orAbort(row, { to: '2', back: '6' }, signal, (bounded) => flipBack(row, flip, bounded));

@@ -61,12 +61,16 @@ export class Gates {
       case '4 5':
         return [(signal) => this.#journalEmpty('deadLetters', signal), (signal) => this.#recentSame(signal)];
       case "6 5'":
-        return [(signal) => this.#reverseSmall(signal)];
+        return [
+          (signal) => this.#reverseSmall(signal),
+          (signal) => this.conflictsDecided(signal),
+          (signal) => this.#sameInBoth(0, signal),
+        ];
       case '6 7':
         return [
           () => this.#soaked(),
           (signal) => this.#reverseSmall(signal),
-          (signal) => this.#journalEmpty('conflicts', signal),
+          (signal) => this.conflictsDecided(signal),
           (signal) => this.#sameInBoth(0, signal),
         ];
       case '7r 6':
@@ -74,6 +78,11 @@ export class Gates {
       default:
         return [];
     }
+  }
+
+  /** Whether nothing waits in the journal for a person to say which of two bodies holds. */
+  async conflictsDecided(signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    return this.#journalEmpty('conflicts', signal);
   }
 
   /** Forgets comparisons: the stores have changed hands since. */
@@ -121,15 +130,15 @@ export class Gates {
   ): Promise<readonly GateAnswer[]> {
     const { name } = this.#group.entity;
     const count = (await this.#postgres.journal.count(name, { signal }))[kind];
-    const what = kind === 'deadLetters' ? 'dead letters' : 'conflicts';
-    return [
-      answer(
-        `no ${what}`,
-        count === 0,
-        `${count}`,
-        `0: read them with the journal of "${name}", and mend each`,
-      ),
-    ];
+    const mend = {
+      deadLetters: ['no dead letters', `0: read them with journal.list("${name}"), and mend each document`],
+      conflicts: [
+        'no conflicts',
+        `0: read them with journal.list("${name}"); write the body that holds, and close the entry with journal.resolve`,
+      ],
+    } as const;
+    const [gate, wanted] = mend[kind];
+    return [answer(gate, count === 0, `${count}`, wanted)];
   }
 
   async #sameInBoth(maxAgeMs: number, signal: AbortSignal): Promise<readonly GateAnswer[]> {

@@ -75,21 +75,8 @@ export async function compareRecent(
   const keys: RecordKey[] = [];
   for await (const page of group.records('cosmos').scan({ changedSinceMs: sinceMs, signal: options.signal }))
     keys.push(...page.map((summary) => summary.key));
-  return { ...(await compareKeys(group, keys, options)), startedAt };
-}
-
-/** Compares the records under these keys, one by one. */
-export async function compareKeys(
-  group: Group,
-  keys: readonly RecordKey[],
-  options: CompareOptions,
-): Promise<Comparison> {
-  const startedAt = group.clock.monotonic();
-  return {
-    compared: keys.length,
-    differences: await lookAgain(group, sidesOf(group), keys, options),
-    startedAt,
-  };
+  const differences = await lookAgain(group, sidesOf(group), keys, options);
+  return { compared: keys.length, differences, startedAt };
 }
 
 function sidesOf(group: Group): Sides {

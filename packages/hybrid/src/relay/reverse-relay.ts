@@ -4,7 +4,6 @@ import {
   type Journaled,
   keyText,
   type RecordBase,
-  type RecordKey,
   type RelationalStore,
   type StoredRecord,
   UNSTAMPED,
@@ -14,7 +13,6 @@ import type { Membership } from '../phases/membership.ts';
 import { Turns } from './turns.ts';
 
 const BATCH = 200;
-const RECENT = 2_000;
 
 // A row that was made while PostgreSQL was the authority descends from no document, so one that is there is somebody else's.
 const FROM_NOTHING: RecordBase = { ...UNSTAMPED, digest: '' };
@@ -37,7 +35,6 @@ export class ReverseRelay {
   readonly #group: Group;
   readonly #postgres: RelationalStore;
   readonly #membership: Membership;
-  readonly #recent = new Map<string, RecordKey>();
   readonly #turns = new Turns();
 
   constructor(options: {
@@ -48,11 +45,6 @@ export class ReverseRelay {
     this.#group = options.group;
     this.#postgres = options.postgres;
     this.#membership = options.membership;
-  }
-
-  /** The keys that were copied last, at most 2,000: what a flip back compares one by one. */
-  get recentKeys(): readonly RecordKey[] {
-    return [...this.#recent.values()];
   }
 
   /** Copies one batch; tells how many records were copied, and whether there was nothing to copy. */
@@ -101,19 +93,10 @@ export class ReverseRelay {
     const settled: DirtyKey[] = [];
     for (const [i, record] of records.entries()) {
       const outcome = outcomes[i];
-      if (!outcome || !(await this.#finish(record, outcome, signal))) continue;
-      settled.push({ key: record.key, version: record.version });
-      this.#note(record.key);
+      if (outcome && (await this.#finish(record, outcome, signal)))
+        settled.push({ key: record.key, version: record.version });
     }
     return settled;
-  }
-
-  #note(key: RecordKey): void {
-    const text = keyText(key);
-    this.#recent.delete(text);
-    this.#recent.set(text, key);
-    const [oldest] = this.#recent.keys();
-    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
   }
 
   // Whether nothing is left to do for this version of the record.
