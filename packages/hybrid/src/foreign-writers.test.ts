@@ -136,4 +136,46 @@ describe('while PostgreSQL is the authority', () => {
     const entries = await world.postgres.journal.list('notes');
     expect(entries.map((one) => one.bodies.theirs)).toContainEqual(expect.stringContaining('theirs'));
   });
+
+  it.each([
+    ['without a stamp', {}],
+    ['under its stamp', { keepStamp: true }],
+  ])(
+    'a document that changed %s closes the way back, over a restart too, until a person has decided',
+    async (_, options) => {
+      const world = await inPhase('6');
+      const notes = () => world.hybrid.repository(Note);
+      await notes().patch({ owner: 'a', id: '1' }, { text: 'acknowledged' });
+      await world.clock.advance(500);
+      await world.cosmos.foreign.put(Note, body('theirs'), options);
+      await world.clock.advance(2_000);
+      await world.close();
+      await world.start();
+      await world.wish({ policy: 'dual-write', flip: 'auto' });
+      const blocked = () => world.hybrid.status('notes').blockedBy;
+      await world.until('blocked', () => blocked().some((one) => one.name === 'no conflicts'));
+      expect(world.hybrid.status('notes').phase).toBe('6');
+
+      await notes().patch({ owner: 'a', id: '1' }, { text: 'decided' });
+      await world.clock.advance(2_000);
+      const entries = await world.postgres.journal.list('notes');
+      await world.postgres.journal.resolve(
+        'notes',
+        entries.map((entry) => entry.key),
+        { kind: 'conflict' },
+      );
+      await world.until('2', () => world.hybrid.status('notes').phase === '2');
+      expect((await notes().get({ owner: 'a', id: '1' }))?.value.text).toBe('decided');
+      expect(await world.differences()).toEqual([]);
+    },
+  );
+
+  it('a document that changes during the seal gives the flip back up', async () => {
+    const world = await inPhase('6');
+    await world.wish({ policy: 'dual-write', flip: 'auto' });
+    await world.until('sealed', () => world.hybrid.status('notes').phase === "5'");
+    await world.cosmos.foreign.put(Note, body('theirs'));
+    await world.until('given up', () => world.hybrid.status('notes').phase === '6');
+    expect((await world.hybrid.repository(Note).get({ owner: 'a', id: '1' }))?.value.text).toBe('ours');
+  });
 });
