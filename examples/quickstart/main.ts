@@ -49,9 +49,9 @@ const traffic = new Traffic({
 const table = new PhaseTable({
   entities: [Movie, Feature],
   stores,
-  status: (entity) => hybrid.status(entity === 'movies' ? 'movies' : 'features'),
+  status: (entity) => hybrid.status(entity),
   on: (name, listener) => hybrid.on(name, listener),
-  take: () => traffic.take(),
+  take: (entity) => traffic.take(entity),
 });
 
 const progress = new Progress(seeds.movies.length + seeds.features.length);
@@ -70,7 +70,6 @@ await hybrid.configure({ revision: 3, entities: { movies: { ...cached, over: bac
 await table.reached('2');
 
 await traffic.stop();
-await table.settled();
 await table.last();
 
 const inCosmos = await ledger.compare(stores.cosmos, [Movie, Feature]);

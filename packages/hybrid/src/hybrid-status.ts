@@ -17,8 +17,8 @@ export interface EntityStatus {
   readonly lagMs: number;
   /** Changes that were read from the feed since this process began, and whether the end of history was seen. */
   readonly copied: { readonly read: number; readonly historyRead: boolean };
-  /** The longest time that a flip held calls in this process, in milliseconds. */
-  readonly longestHoldMs: number;
+  /** How long flips held calls in this process, in milliseconds: every flip that is over, in sum. */
+  readonly heldMs: number;
   /** The gates that refuse the next step. */
   readonly blockedBy: readonly GateAnswer[];
 }
@@ -42,7 +42,7 @@ export function statusOf(runtime: EntityRuntime): EntityStatus {
     term: row?.term ?? 1,
     lagMs: stalenessMs,
     copied: runtime.copied,
-    longestHoldMs: gate.longestHoldMs,
+    heldMs: gate.heldMs,
     blockedBy: runtime.blockedBy,
   };
 }

@@ -48,7 +48,7 @@ describe('CallGate', () => {
     gate.open();
     await clock.advance(0);
     expect(held.state).toBe('done');
-    expect(gate.longestHoldMs).toBe(999);
+    expect(gate.heldMs).toBe(999);
     expect(clock.nextMs).toBeUndefined();
   });
 

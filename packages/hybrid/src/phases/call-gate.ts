@@ -30,7 +30,7 @@ export class CallGate {
   #inFlight = 0;
   #held = 0;
   #heldSinceMs: number | undefined;
-  #longestHoldMs = 0;
+  #heldMs = 0;
   readonly #opened = new Set<() => void>();
   readonly #idle = new Set<() => void>();
 
@@ -40,9 +40,9 @@ export class CallGate {
     this.#entity = options.entity;
   }
 
-  /** The longest time that the gate was closed since it was made, in milliseconds. */
-  get longestHoldMs(): number {
-    return this.#longestHoldMs;
+  /** How long the gate was closed since it was made, in milliseconds: every time that is over, in sum. */
+  get heldMs(): number {
+    return this.#heldMs;
   }
 
   /**
@@ -81,7 +81,7 @@ export class CallGate {
   open(): void {
     if (!this.#closed) return;
     this.#closed = false;
-    this.#longestHoldMs = Math.max(this.#longestHoldMs, this.#clock.monotonic() - (this.#heldSinceMs ?? 0));
+    this.#heldMs += this.#clock.monotonic() - (this.#heldSinceMs ?? 0);
     this.#settle(this.#opened);
   }
 
