@@ -3,29 +3,22 @@ import {
   type Clock,
   ConnectionError,
   type Entity,
-  FencedError,
   type GateAnswer,
   InvalidOptionsError,
   isTransientError,
   type Notices,
-  type Phase,
   type ResolvedPolicy,
   type Wish,
   type WriteResult,
 } from '@polyphase/core';
+import { BackgroundWork } from './background-work.ts';
 import { DataRouter } from './data-router.ts';
 import { EntityRecords } from './entity-records.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
-import { Loops } from './loops.ts';
-import { Controller } from './phases/controller.ts';
 import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';
-import { Membership } from './phases/membership.ts';
-import { openByPermit, openByRow } from './phases/opening.ts';
-import { PHASES } from './phases/phase-table.ts';
+import { openByPermit } from './phases/opening.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
-import { FeedRelay } from './relay/feed-relay.ts';
-import { ReverseRelay } from './relay/reverse-relay.ts';
 import { SecondWriter } from './second-writer.ts';
 
 /** What a runtime is made of. */
@@ -53,14 +46,9 @@ export class EntityRuntime {
   readonly records: EntityRecords;
   readonly #router: DataRouter;
   readonly #options: EntityRuntimeOptions;
-  readonly #membership: Membership | undefined;
-  readonly #controller: Controller | undefined;
-  readonly #relay: FeedRelay | undefined;
-  readonly #reverse: ReverseRelay | undefined;
-  readonly #loops: Loops;
+  readonly #work: BackgroundWork | undefined;
   readonly #second: SecondWriter;
   #wish: Wish;
-  #joined = false;
 
   constructor(options: EntityRuntimeOptions) {
     const { entity, stores, clock, limits, holder, notices } = options;
@@ -94,48 +82,20 @@ export class EntityRuntime {
       clock,
       onCacheError: (error) => notices.tell('cacheTrouble', { entity: entity.name, error }),
     });
-    this.#loops = new Loops({
-      clock,
-      pollMs: limits.pollMs,
-      onFailure: (name, error) => this.#failed(name, error),
-    });
-    const { cosmos, postgres } = stores;
-    if (!postgres) return;
-    const membership = new Membership({
-      leases: postgres.leases,
-      group: entity.name,
-      holder,
-      durationMs: limits.memberLeaseMs,
-      clock,
-    });
-    this.#membership = membership;
-    if (cosmos) {
-      this.#relay = new FeedRelay({ group: this.group, feed: cosmos.changes(entity), membership });
-      this.#reverse = new ReverseRelay({ group: this.group, postgres, membership });
-    }
-    const onBlocked = (to: Phase, answers: readonly GateAnswer[]) =>
-      notices.tell('blocked', { entity: entity.name, to, answers });
-    this.#controller = new Controller({
-      group: this.group,
-      postgres,
-      cosmos,
-      relay: this.#relay,
-      reverse: this.#reverse,
-      onBlocked,
-    });
+    const { postgres } = stores;
+    if (postgres)
+      this.#work = new BackgroundWork({
+        group: this.group,
+        postgres,
+        holder,
+        notices,
+        wish: () => this.#wish,
+      });
   }
 
   /** What keeps the entity from where config wants it. */
   get blockedBy(): readonly GateAnswer[] {
-    if (!this.#options.stores.postgres || this.#joined) return this.#controller?.blockedBy ?? [];
-    return [
-      {
-        name: 'control row',
-        passed: false,
-        seen: 'PostgreSQL cannot be reached',
-        wanted: 'a connection: the phase is kept there',
-      },
-    ];
+    return this.#work?.blockedBy ?? [];
   }
 
   /** Where config wants the entity to be. */
@@ -145,7 +105,7 @@ export class EntityRuntime {
 
   /** Records that the feed relay has read, and whether it has seen the end of history. */
   get copied(): { readonly read: number; readonly historyRead: boolean } {
-    return this.#relay?.progress ?? { read: 0, historyRead: false };
+    return this.#work?.copied ?? { read: 0, historyRead: false };
   }
 
   /**
@@ -156,7 +116,8 @@ export class EntityRuntime {
    */
   async open(signal?: AbortSignal): Promise<void> {
     try {
-      await this.#join(signal);
+      if (this.#work) await this.#work.join(signal);
+      else await openByPermit(this.group, signal);
     } catch (error) {
       if (!mayTryAgain(error)) throw error;
       this.#trouble('opening', error);
@@ -170,12 +131,7 @@ export class EntityRuntime {
       }
     }
     await this.#prepareCosmos(signal);
-    if (!this.#options.stores.postgres) return;
-    this.#loops.start('controller', () => this.#walk());
-    this.#loops.start('membership', () => this.#keep());
-    if (!this.#relay) return;
-    this.#loops.start('feed relay', () => this.#forward());
-    this.#loops.start('reverse relay', () => this.#back());
+    this.#work?.start();
   }
 
   /** The second write of what was just written to Cosmos DB, in the phases that have one. */
@@ -238,7 +194,7 @@ export class EntityRuntime {
     const wish = this.#reachable(policy.wish);
     try {
       // Before this process has joined, there may be no row yet.
-      const row = this.#joined
+      const row = this.#work?.isJoined
         ? await stores.postgres?.control.submit(entity.name, wish, { signal })
         : undefined;
       if (row) this.group.observe(row);
@@ -249,16 +205,14 @@ export class EntityRuntime {
     this.#wish = wish;
     this.#router.maxStalenessMs = policy.maxStalenessMs;
     this.records.cacheTtlMs = policy.cacheTtlMs;
-    this.#loops.wake();
+    this.#work?.wake();
   }
 
   /** Stops the loops, waits for calls that are under way, and gives leases up. */
   async close(drainMs: number): Promise<void> {
     const message = 'The hybrid was closed; make another one';
-    const isOurs = this.#joined && !this.group.isFenced;
     this.group.fence(message);
-    await this.#loops.stop(message);
-    if (isOurs) await this.#controller?.release().catch((error: unknown) => this.#trouble('closing', error));
+    await this.#work?.stop(message);
     const { clock } = this.#options;
     const timer = new AbortController();
     await Promise.race([this.group.gate.whenIdle(timer.signal), clock.sleep(drainMs, timer.signal)]).catch(
@@ -266,24 +220,12 @@ export class EntityRuntime {
     );
     timer.abort();
     await this.records.close();
-    await this.#membership?.leave().catch((error: unknown) => this.#trouble('closing', error));
+    await this.#work?.leave();
   }
 
   // With no Cosmos DB there is nothing to follow, and so no reverse sync.
   #reachable(wish: Wish): Wish {
     return wish.phase === '6' && !this.#options.stores.cosmos ? { ...wish, phase: '7' } : wish;
-  }
-
-  async #join(signal?: AbortSignal): Promise<void> {
-    const { stores, entity } = this.#options;
-    if (!stores.postgres) {
-      await openByPermit(this.group, signal);
-      return;
-    }
-    await stores.postgres.prepare([entity], { signal });
-    await this.#membership?.join(signal);
-    await openByRow(this.group, stores.postgres, this.#wish, signal);
-    this.#joined = true;
   }
 
   // A container that does not fit is told at the start. One that cannot be reached is not waited for: calls say so themselves.
@@ -298,67 +240,7 @@ export class EntityRuntime {
     }
   }
 
-  // PostgreSQL was away when this process began, and is back.
-  async #joinLate(): Promise<void> {
-    try {
-      await this.#join(this.#loops.signal);
-    } catch (error) {
-      // At the start either would have been refused. Now calls are, when another process is at work; and where only the wish is
-      // refused, this process follows the one that is in force.
-      if (this.#membership?.state === 'taken') this.group.fence(messageOf(error));
-      else if (InvalidOptionsError.isInstance(error) && this.#membership?.state === 'held' && this.group.row)
-        this.#joined = true;
-      throw error;
-    }
-  }
-
-  async #walk(): Promise<number> {
-    const { signal } = this.#loops;
-    if (!this.#joined) await this.#joinLate();
-    const { pollMs } = this.#options.limits;
-    // A wish that could not be noted when config changed is noted now.
-    const { row } = this.group;
-    if (row && row.wish.revision < this.#wish.revision)
-      await this.#options.stores.postgres?.control.submit(row.group, this.#wish, { signal });
-    return (await this.#controller?.step(signal)) === true ? 0 : pollMs;
-  }
-
-  async #keep(): Promise<number> {
-    if (this.#joined) await this.#membership?.keep(this.#loops.signal);
-    return this.#options.limits.memberLeaseMs / 6;
-  }
-
-  async #forward(): Promise<number> {
-    const { entity, limits, notices } = this.#options;
-    if (!this.#joined || !this.#relay || !this.group.row || !PHASES[this.group.row.phase].feed)
-      return limits.pollMs;
-    const { applied, idle } = await this.#relay.round(this.#loops.signal);
-    if (applied > 0) notices.tell('copied', { entity: entity.name, direction: 'forward', records: applied });
-    return idle ? Math.min(limits.pollMs, 100) : 0;
-  }
-
-  async #back(): Promise<number> {
-    const { entity, limits, notices } = this.#options;
-    if (!this.#joined || !this.#reverse || !this.group.row || !PHASES[this.group.row.phase].reverse)
-      return limits.pollMs;
-    const { copied, idle } = await this.#reverse.round(this.#loops.signal);
-    if (copied > 0) notices.tell('copied', { entity: entity.name, direction: 'reverse', records: copied });
-    return idle ? Math.min(limits.pollMs, 100) : 0;
-  }
-
-  // Whether the loop must end: only where another process has taken over. Anything else may be mended while it goes on.
-  #failed(name: string, error: unknown): boolean {
-    if (FencedError.isInstance(error))
-      this.group.fence(`Another process has taken over this entity: ${error.message}`);
-    this.#trouble(name, error);
-    return this.group.isFenced;
-  }
-
   #trouble(where: string, error: unknown): void {
     this.#options.notices.tell('trouble', { entity: this.#options.entity.name, where, error });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
