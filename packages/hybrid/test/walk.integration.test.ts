@@ -91,7 +91,11 @@ class Place {
     );
     const reached = (wanted: string) =>
       vi.waitFor(
-        () => expect(hybrid.status('notes').phase, this.troubles.slice(-5).join('\n')).toBe(wanted),
+        () => {
+          const at = hybrid.status('notes').phase;
+          if (at !== wanted)
+            throw new Error(`in ${at ?? '-'}, not ${wanted}; ${this.troubles.slice(-5).join('; ')}`);
+        },
         { timeout: 20_000, interval: 20 },
       );
     const move = async (wanted: string): Promise<void> => {
@@ -176,7 +180,7 @@ describeWith('postgres')('a walk on real engines', () => {
     );
     for (const [key, text] of acknowledged) {
       const [owner = '', id = ''] = key.split('/');
-      expect((await notes.get({ owner, id }))?.value.text, key).toBe(text);
+      expect([key, (await notes.get({ owner, id }))?.value.text]).toEqual([key, text]);
     }
     expect((await notes.get({ owner: 'o3', id: '3' }))?.value).toMatchObject({ unknown: { kept: [3] } });
   }, 60_000);
