@@ -156,8 +156,11 @@ export class FeedRelay {
 
   /** Writes a marker into each range and resolves when PostgreSQL holds everything that was committed before them. */
   async drain(signal: AbortSignal): Promise<void> {
-    if (this.#ranges.length === 0) await this.#start(signal);
-    const markers = await this.#mark(signal);
+    // In a turn of its own: a round that is under way goes by what #start would change.
+    const markers = await this.#turns.run(async () => {
+      if (this.#ranges.length === 0) await this.#start(signal);
+      return this.#mark(signal);
+    }, signal);
     while (this.#isBehind(markers)) {
       // A feed may lag behind its own marker, and falls idle meanwhile: that proves nothing.
       const { idle } = await this.round(signal);
@@ -166,9 +169,9 @@ export class FeedRelay {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    this.#positions.clear();
     const prefix = this.#checkpointName('');
     const known = (await this.#group.stores.postgres?.checkpoints.list(prefix, { signal })) ?? new Map();
+    this.#positions.clear();
     for (const [name, checkpoint] of known) this.#positions.set(name.slice(prefix.length), { ...checkpoint });
     this.#ranges = await this.#feed.ranges({ signal });
   }
