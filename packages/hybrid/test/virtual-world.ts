@@ -119,7 +119,7 @@ export class VirtualWorld {
   }
 
   /** Lets time pass until it is so. Dead processes are replaced on the way. */
-  async until(what: string, holds: () => boolean, limitMs = 60_000): Promise<void> {
+  async until(what: string, holds: () => boolean, limitMs = 120_000): Promise<void> {
     const end = this.clock.monotonic() + limitMs;
     while (this.plan.isDead || !holds()) {
       if (this.clock.monotonic() > end) {
@@ -146,7 +146,8 @@ export class VirtualWorld {
   /** Waits until both stores are at rest, and tells what differs between them: live keys, versions and digests. */
   async differences(): Promise<readonly string[]> {
     let found: readonly string[] = [];
-    for (let i = 0; i < 200; i += 1) {
+    const end = this.clock.monotonic() + 10_000;
+    while (this.clock.monotonic() < end) {
       found = differing(await liveOf(this.cosmos.records(Note)), await liveOf(this.postgres.records(Note)));
       if (found.length === 0) break;
       await this.clock.advance(this.clock.nextMs ?? 1);
