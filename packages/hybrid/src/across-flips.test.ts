@@ -41,7 +41,10 @@ describe('across flips', () => {
       });
     const clients = ['ada', 'bob', 'eve'].map((owner) => new CarefulClient(walk, owner));
     for (const client of clients) client.start();
-    for (const phase of ['6', '7', '6', '7', '6', '2', '0', '2']) await move(walk, phase);
+    for (const phase of ['6', '7', '6', '7', '6', '2', '0', '2']) {
+      await move(walk, phase);
+      await walk.clock.advance(400);
+    }
     for (const client of clients) await client.stop();
     expect(clients.flatMap((client) => client.wrongs)).toEqual([]);
     expect(clients.every((client) => client.acknowledged > 20)).toBe(true);

@@ -282,8 +282,13 @@ describe('a store that is away', () => {
   test('PostgreSQL at the start: entities in Cosmos DB work by the permit, and the walk goes on when it is back', async () => {
     const world = new VirtualWorld();
     await world.start();
-    await world.wish({ policy: 'dual-write' });
-    await world.until('2', () => world.hybrid.status('notes').phase === '2');
+    for (const [policy, phase] of [
+      ['postgres-primary', '6'],
+      ['dual-write', '2'],
+    ] as const) {
+      await world.wish({ policy, flip: 'auto' });
+      await world.until(`phase ${phase}`, () => world.hybrid.status('notes').phase === phase);
+    }
     await world.close();
     let isDown = true;
     const plan = new FaultPlan({
@@ -295,6 +300,11 @@ describe('a store that is away', () => {
     await notes.create({ id: '1', owner: 'a', text: 'x' });
     expect((await notes.get({ owner: 'a', id: '1' }))?.value.text).toBe('x');
     expect(status()).toMatchObject({ phase: undefined, authority: 'cosmos' });
+    // The term is that of the permit, in units of work as well: the row cannot be seen.
+    await world.hybrid.transaction((unit) =>
+      unit.repository(Note).create({ id: '2', owner: 'a', text: 'x' }),
+    );
+    expect((await world.cosmos.records(Note).read({ partition: ['a'], id: '2' }))?.version.term).toBe(3);
     expect(status().blockedBy).toMatchObject([{ name: 'control row', passed: false }]);
     await world.wish({ policy: 'postgres-primary', flip: 'auto' });
     await world.clock.advance(3_000);
@@ -357,6 +367,8 @@ describe('a store that is away', () => {
       retryable: true,
     });
     expect(world.clock.monotonic() - began).toBeLessThan(21_000);
+    const unit = world.hybrid.transaction((it) => it.repository(Note).delete({ owner: 'a', id: '1' }));
+    await expect(unit).rejects.toMatchObject({ code: 'connection' });
     const written = notes.patch({ owner: 'a', id: '1' }, { text: 'y' });
     await world.clock.advance(2_000);
     isDown = false;
@@ -386,6 +398,24 @@ describe('a store that is away', () => {
     expect((await notes.get({ owner: 'a', id: '1' }))?.value.text).toBe('y');
     isDown = false;
     expect(await world.differences()).toEqual([]);
+    await world.close();
+  });
+
+  test('Cosmos DB at the moment of the commit: PostgreSQL has taken over, and goes on', async () => {
+    const world = new VirtualWorld();
+    let steps = 0;
+    const faultAt = (call: number, name: string) => {
+      if (name === 'postgres.control.advance') steps += 1;
+      return steps >= 6 && name.startsWith('cosmos') ? down(call) : undefined;
+    };
+    await world.start(new FaultPlan({ faultAt }));
+    const notes = world.hybrid.repository(Note);
+    await notes.create({ id: '1', owner: 'a', text: 'x' });
+    await world.wish({ policy: 'postgres-primary', flip: 'auto' });
+    await world.until('6', () => world.hybrid.status('notes').phase === '6');
+    expect(world.hybrid.status('notes').heldMs).toBeLessThan(1_000);
+    await notes.patch({ owner: 'a', id: '1' }, { text: 'y' });
+    expect((await notes.get({ owner: 'a', id: '1' }))?.value.text).toBe('y');
     await world.close();
   });
 
