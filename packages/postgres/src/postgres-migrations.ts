@@ -17,7 +17,7 @@ export const SDK_SCHEMA = 'polyphase';
 const FORMAT = 1;
 
 /** Name of the migration that brings an entity's table to what its schema asks for: another schema, another name. */
-export function entityMigrationName(entity: Entity, schema: string): string {
+function entityMigrationName(entity: Entity, schema: string): string {
   const shape = JSON.stringify([FORMAT, columnsOf(entity), entity.key, entity.indexes, entity.loose]);
   return `entity.${schema}.${entity.name}.${digestOf(shape).slice(0, 16)}`;
 }

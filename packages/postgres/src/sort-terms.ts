@@ -31,7 +31,7 @@ function rankOf(value: SortValue): string {
 }
 
 /** The jsonb at a path, SQL's null where nothing is: column or rest, then the fields below. Names are literals, for indexes. */
-export function jsonAt(table: Table, path: readonly string[]): RawBuilder<unknown> {
+function jsonAt(table: Table, path: readonly string[]): RawBuilder<unknown> {
   const [head = '', ...below] = path;
   const column = table.columns.find(({ field }) => field === head);
   const rest = sql`(hyb_rest -> ${sql.lit(head)})`;

@@ -17,7 +17,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Cell } from './driver.ts';
 
 /** Longest key that an index of PostgreSQL certainly holds: bytes of the partition text and the id together. */
-export const MAX_KEY_BYTES = 2_500;
+const MAX_KEY_BYTES = 2_500;
 
 /** Most columns that fields get; the fields after those live in the rest column. */
 const MAX_COLUMNS = 500;
