@@ -1,5 +1,35 @@
+// What an application needs of core, so that one import serves it.
+export {
+  AlreadyExistsError,
+  ConflictError,
+  ConnectionError,
+  defineEntity,
+  type EntityKey,
+  type EntityPolicy,
+  type EntityValue,
+  FencedError,
+  InvalidDataError,
+  InvalidOptionsError,
+  isPolyphaseError,
+  isTransientError,
+  NotFoundError,
+  type Page,
+  type PolyphaseConfig,
+  type PolyphaseError,
+  type Query,
+  SealedError,
+  type Stored,
+  StoreError,
+  ThrottledError,
+  TimeoutError,
+  TransactionConflictError,
+  UnknownOutcomeError,
+  UnsupportedError,
+  type Version,
+  type Where,
+} from '@polyphase/core';
 export { configFromFile } from './config-file.ts';
-export { createHybrid, Hybrid } from './hybrid.ts';
+export { createHybrid, type Hybrid } from './hybrid.ts';
 export { type HybridNotices } from './hybrid-notices.ts';
 export {
   type ConfigFor,
