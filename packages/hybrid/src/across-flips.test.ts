@@ -55,7 +55,7 @@ describe('across flips', () => {
     }
     const old = await walk.hybrid.repository(Note).get({ owner: 'o7', id: '7' });
     expect(old?.value).toMatchObject({ unknown: { kept: [7] } });
-    expect(walk.notices.filter((notice) => notice.startsWith('phase')).at(-1)).toBe('phase 1 -> 2 term 3');
+    expect(walk.notices.findLast((notice) => notice.startsWith('phase'))).toBe('phase 1 -> 2 term 3');
   });
 
   it('a version stays good, and a stale one stays stale', async () => {

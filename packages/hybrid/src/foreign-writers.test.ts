@@ -82,6 +82,18 @@ describe('while Cosmos DB is the authority', () => {
     expect(world.hybrid.status('notes').authority).toBe('cosmos');
   });
 
+  it('a row of a later term is journaled, and not stamped against for ever', async () => {
+    const world = await inPhase('2');
+    const row = await world.postgres.records(Note).read(key);
+    if (!row) throw new Error('no row');
+    const ahead = { ...row, version: { term: 9, counter: 1 }, digest: 'f'.repeat(32) };
+    await world.postgres.records(Note).apply([{ record: ahead }]);
+    await world.cosmos.foreign.put(Note, body('theirs'));
+    await world.clock.advance(2_000);
+    expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 1 });
+    expect((await world.cosmos.records(Note).read(key))?.version.term).toBe(0);
+  });
+
   it('a document that cannot be a record keeps gates closed until it is mended', async () => {
     const world = await inPhase('2');
     await world.cosmos.foreign.put(Note, { id: '1', owner: 'a', text: 7 });

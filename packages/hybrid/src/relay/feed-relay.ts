@@ -40,6 +40,11 @@ interface Found {
   readonly serverNowMs: number;
 }
 
+const WRITTEN_AROUND =
+  'The document was written around the SDK after PostgreSQL became the authority; decide which body holds';
+const ROW_AHEAD =
+  'The row in PostgreSQL is of a later term than the authority; find out where it came from, and remove it';
+
 /** What one round over all ranges did. */
 export interface RelayRound {
   /** Records that were written to PostgreSQL. */
@@ -217,17 +222,21 @@ export class FeedRelay {
     const rows = await this.#rows(records, signal);
     const copies: RecordCopy[] = [];
     const stamps: RecordCopy[] = [];
+    const journal: Journaled[] = [];
     for (const [i, record] of records.entries()) {
       const row = rows[i];
       const verdict = compareCopies(record, row);
       if (record.version.term !== 0 && (verdict === 'newer' || verdict === 'same')) copies.push({ record });
-      else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
+      // A row of a later term (a table put back from elsewhere) stands above every stamp of this one: stamping would never end.
+      else if (row && row.version.term > found.term) {
+        if (record.digest !== row.digest) journal.push(this.#conflict(record, row, ROW_AHEAD));
+      } else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
     }
     if (stamps.length > 0) {
       const outcomes = await this.#group.records('cosmos').apply(stamps, { signal });
       for (const outcome of outcomes) if (outcome.kind === 'applied') copies.push({ record: outcome.record });
     }
-    return { copies, journal: [] };
+    return { copies, journal };
   }
 
   // PostgreSQL is the authority: nothing is stamped any more. What carries a stamp goes through the conditional apply, which keeps
@@ -239,7 +248,7 @@ export class FeedRelay {
     const foreign = records.filter((record) => record.version.term === 0);
     const rows = await this.#rows(foreign, signal);
     const journal = foreign.flatMap((record, i) =>
-      record.digest === rows[i]?.digest ? [] : [this.#conflict(record, rows[i])],
+      record.digest === rows[i]?.digest ? [] : [this.#conflict(record, rows[i], WRITTEN_AROUND)],
     );
     return {
       copies: records
@@ -260,14 +269,13 @@ export class FeedRelay {
     );
   }
 
-  #conflict(theirs: StoredRecord, ours: StoredRecord | undefined): Journaled {
+  #conflict(theirs: StoredRecord, ours: StoredRecord | undefined, reason: string): Journaled {
     const text = (value: JsonObject | undefined) => (value === undefined ? undefined : JSON.stringify(value));
     return {
       kind: 'conflict',
       entity: this.#group.entity.name,
       key: keyText(theirs.key),
-      reason:
-        'The document was written around the SDK after PostgreSQL became the authority; decide which body holds',
+      reason,
       issues: [],
       bodies: { theirs: text(theirs.value), ours: text(ours?.value) },
     };
