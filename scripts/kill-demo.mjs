@@ -1,8 +1,10 @@
 // Kills the demo with SIGKILL at random moments, starts it again each time, and lets the last run end. It must end as one that
-// was never killed: with the same last line, and with no server of an earlier run left behind.
+// was never killed: with the same last line, and with no server or folder of an earlier run left behind.
 //   npm run kill-demo            ten times
 //   npm run kill-demo -- 3       three times
 import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { root } from './workspace.mjs';
@@ -25,11 +27,16 @@ function start() {
   return run;
 }
 
-/** Servers that run on a folder of the demo. */
-function leftOver() {
-  const listed = spawnSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).stdout ?? '';
-  return listed.split('\n').filter((line) => line.includes('polyphase-demo-') && line.includes('postgres'));
+/** Servers, and their folders, that are there now. Others may be at work on this machine: only what is new counts. */
+function engines() {
+  const listed = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout ?? '';
+  const servers = listed.split('\n').filter((line) => /postgres\b.* -D .*polyphase-/.test(line));
+  const folders = readdirSync(tmpdir()).filter((name) => name.startsWith('polyphase-'));
+  return [...servers, ...folders.map((name) => join(tmpdir(), name))];
 }
+
+const before = new Set(engines());
+const leftOver = () => engines().filter((one) => !before.has(one));
 
 for (let time = 1; time <= TIMES; time += 1) {
   const afterMs = Math.round(500 + Math.random() * LONGEST_MS);
@@ -44,8 +51,8 @@ const code = await run.ended;
 console.log(run.last);
 // The guards of killed runs stop their servers as soon as they notice.
 for (let tries = 0; tries < 100 && leftOver().length > 0; tries += 1) await pause(100);
-const servers = leftOver();
-for (const line of servers) console.log(`left behind: ${line}`);
-const good = code === 0 && EXPECTED.test(run.last) && servers.length === 0;
+const left = leftOver();
+for (const one of left) console.log(`left behind: ${one}`);
+const good = code === 0 && EXPECTED.test(run.last) && left.length === 0;
 console.log(good ? 'the demo ends as if it had never been killed' : `FAILED: exit code ${code}`);
 process.exitCode = good ? 0 : 1;

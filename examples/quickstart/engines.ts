@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CosmosClient, type Database } from '@azure/cosmos';
 import type { CacheStore, Entity } from '@polyphase/core';
 import { memoryCacheStore } from '@polyphase/core/memory';
@@ -21,9 +18,7 @@ export async function startEngines(say: (line: string) => void) {
   const { database } = await client.databases.createIfNotExists({ id: 'demo' });
   say('Cosmos DB   embedded, in this process');
 
-  const folder = await mkdtemp(join(tmpdir(), 'polyphase-demo-'));
-  started.defer(() => rm(folder, { recursive: true, force: true }));
-  const postgres = await startPostgres({ dataDir: join(folder, 'postgres') });
+  const postgres = await startPostgres({ onlyInstalled: true });
   started.defer(() => postgres.stop());
   const data = await createDatabase(postgres.url);
   started.defer(() => data.drop());

@@ -31,6 +31,11 @@ export interface PostgresOptions {
    * @default a temporary folder, removed on stop
    */
   readonly dataDir?: string;
+  /**
+   * Only the binaries that came with the install: no image is downloaded.
+   * @default false
+   */
+  readonly onlyInstalled?: boolean;
   /** Further settings, each `name=value`. */
   readonly settings?: readonly string[];
 }
@@ -43,7 +48,8 @@ export interface PostgresOptions {
 export async function startPostgres(options: PostgresOptions = {}): Promise<Engine> {
   const given = process.env['TEST_POSTGRES_URL'];
   if (given) return { url: given, from: 'environment', stop: async () => undefined };
-  if (options.dataDir === undefined && !onlyFetched() && (await containerRuntime())) {
+  const mayContain = options.dataDir === undefined && options.onlyInstalled !== true && !onlyFetched();
+  if (mayContain && (await containerRuntime())) {
     return startInContainer(options.settings ?? []);
   }
   const user = unprivileged();
