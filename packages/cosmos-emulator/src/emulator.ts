@@ -61,7 +61,7 @@ export class CosmosEmulator {
     }
     this.key = key;
     this.clock = createClock(now);
-    const account = new Account({ clock: this.clock, partitions });
+    const account = new Account({ clock: this.clock, partitions, journal: { append() {} } });
     this.#gateway = createGateway({
       account,
       clock: this.clock,

@@ -1,40 +1,38 @@
-import { badRequest, preconditionFailed } from '../service-error.ts';
-import { parseContainer } from '../storage/container-properties.ts';
+import { preconditionFailed } from '../service-error.ts';
+import type { Address } from '../storage/account.ts';
+import { parseContainer, requireSameKeys } from '../storage/container-properties.ts';
 import { containerOf } from './request-scope.ts';
 import { resourceFeed } from './resource-feed.ts';
 import { type Reply, type RouteContext, type RouteTable, readJson } from './route-context.ts';
 
+const addressOf = ({ account, target }: RouteContext): Address =>
+  account.address(['dbs', target.database ?? '', 'colls']);
+
 const list = (context: RouteContext): Reply => {
-  const { containers } = context.account.database(context.target.database ?? '');
-  return resourceFeed(
-    context,
-    'DocumentCollections',
-    [...containers.values()].map(({ resource }) => resource),
-  );
+  const { collection } = addressOf(context);
+  return resourceFeed(context, 'DocumentCollections', context.account.list(collection));
 };
 
 /** Containers: create, read, list, query, replace, delete; and the ranges of their physical partitions. */
 export const containerRoutes: RouteTable = {
-  'containers.create': ({ account, request, target }) => {
-    const container = account.createContainer(account.database(target.database ?? ''), readJson(request));
+  'containers.create': (context) => {
+    const container = context.account.createContainer(addressOf(context), readJson(context.request));
     return { status: 201, body: container.resource };
   },
   'containers.read': (context) => ({ body: containerOf(context).resource }),
   'containers.list': list,
   'containers.query': list,
   'containers.replace': (context) => {
-    const container = containerOf(context);
-    const properties = parseContainer(readJson(context.request));
-    if (properties.id !== container.properties.id)
-      throw badRequest('The id of a container cannot be changed.');
-    const ifMatch = context.request.headers['if-match'];
-    if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== container.etag) throw preconditionFailed();
-    container.redefine(properties);
-    return { body: container.resource };
+    const { account, request } = context;
+    const { properties, resource } = containerOf(context);
+    const replacement = parseContainer(readJson(request));
+    requireSameKeys(properties, replacement);
+    const ifMatch = request.headers['if-match'];
+    if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== resource._etag) throw preconditionFailed();
+    return { body: account.replace(addressOf(context).collection, resource, replacement.definition) };
   },
   'containers.delete': (context) => {
-    const container = containerOf(context);
-    context.account.database(context.target.database ?? '').containers.delete(container.properties.id);
+    context.account.delete(addressOf(context).collection, containerOf(context).resource.id);
     return { status: 204 };
   },
   'partitionKeyRanges.list': (context) => partitionKeyRanges(context),
@@ -52,7 +50,7 @@ function partitionKeyRanges(context: RouteContext): Reply {
     _self: `${rid}/pkranges/${partition.rid}/`,
     throughputFraction: 1 / physicalPartitions.length,
     status: 'online',
-    parents: [],
+    parents: partition.parents,
     _ts: Math.floor(context.clock.now() / 1000),
     _lsn: partition.lsn,
   }));

@@ -1,89 +1,168 @@
 import type { EmulatorClock } from '../clock.ts';
-import { isObject, type Json, type JsonObject } from '../json.ts';
-import { badRequest, conflict, notFound } from '../service-error.ts';
+import type { Json, JsonObject } from '../json.ts';
+import { conflict, notFound } from '../service-error.ts';
 import { Container } from './container.ts';
 import { parseContainer } from './container-properties.ts';
-import { createResourceIds, isValidId, newEtag } from './resource-id.ts';
+import type { Journal, JournalEntry, Resource } from './journal.ts';
+import { evenLayout } from './physical-partition.ts';
+import { createResourceIds, newEtag, type ResourceIds } from './resource-id.ts';
+import { ResourceTree } from './resource-tree.ts';
 
-/** A database: its resource and its containers by id. */
-export interface Database {
-  readonly id: string;
-  readonly rid: string;
-  readonly resource: JsonObject;
-  readonly containers: Map<string, Container>;
+/** A new resource: what the client sent, and where the service puts it. */
+interface NewResource {
+  readonly collection: string;
+  readonly parent: Resource | undefined;
+  readonly body: JsonObject & { readonly id: string };
+  /** Length of the resource id. */
+  readonly ridBytes: number;
+  /** Links to the collections below it, such as `_colls`. */
+  readonly links?: Readonly<Record<string, string>>;
 }
 
-/** Everything that the emulator holds. */
+/** A collection that a request addresses, and the resource that holds it. */
+export interface Address {
+  /** Path by ids, whatever ids or resource ids the request was written with. */
+  readonly collection: string;
+  readonly parent: Resource | undefined;
+}
+
+const containerLinks = {
+  _docs: 'docs/',
+  _sprocs: 'sprocs/',
+  _triggers: 'triggers/',
+  _udfs: 'udfs/',
+  _conflicts: 'conflicts/',
+};
+
+/** Everything that the emulator holds. Every change is an entry of the journal first, then true. */
 export class Account {
-  readonly #clock: EmulatorClock;
+  readonly clock: EmulatorClock;
   readonly #partitions: number;
-  readonly #rids = createResourceIds();
-  readonly #databases = new Map<string, Database>();
+  readonly #journal: Journal;
+  readonly #rids: ResourceIds = createResourceIds();
+  readonly #tree = new ResourceTree();
+  /** By resource id. */
+  readonly #containers = new Map<string, Container>();
 
-  constructor(init: { clock: EmulatorClock; partitions: number }) {
-    this.#clock = init.clock;
+  constructor(init: { clock: EmulatorClock; partitions: number; journal: Journal }) {
+    this.clock = init.clock;
     this.#partitions = init.partitions;
+    this.#journal = init.journal;
   }
 
-  get databases(): Iterable<Database> {
-    return this.#databases.values();
+  /** Finds the collection at a path such as `['dbs', 'app', 'users']`. Throws 404 where a parent is missing. */
+  address(segments: readonly string[]): Address {
+    let address: Address = { collection: segments[0] ?? '', parent: undefined };
+    for (let at = 1; at + 1 < segments.length; at += 2) {
+      const parent = this.#tree.find(address.collection, segments[at] ?? '');
+      if (parent === undefined) throw notFound('Owner resource does not exist');
+      address = { collection: `${address.collection}/${parent.id}/${segments[at + 1] ?? ''}`, parent };
+    }
+    return address;
   }
 
-  /** Creates a database. Throws 400 for a bad id, 409 for one that is taken. */
-  createDatabase(body: Json | undefined): Database {
-    const id = isObject(body) ? body.id : undefined;
-    if (!isValidId(id))
-      throw badRequest('The input name is invalid. Ensure to provide a unique non-empty string.');
-    if (this.#databases.has(id)) throw conflict();
-    const rid = this.#rids.next('', 4);
-    const resource = {
-      id,
-      _rid: rid,
-      _self: `dbs/${rid}/`,
-      _etag: newEtag(),
-      _colls: 'colls/',
-      _users: 'users/',
-      _ts: Math.floor(this.#clock.now() / 1000),
-    };
-    const database = { id, rid, resource, containers: new Map<string, Container>() };
-    this.#databases.set(id, database);
-    return database;
+  /** The resources of a collection in the order of their creation. */
+  list(collection: string): Resource[] {
+    return this.#tree.list(collection);
   }
 
-  /** Finds a database by id or resource id. Throws 404. */
-  database(id: string): Database {
-    const found = this.#databases.get(id) ?? [...this.#databases.values()].find((one) => one.rid === id);
+  /** Reads a resource by id or resource id. Throws 404. */
+  read(collection: string, id: string): Resource {
+    const found = this.#tree.find(collection, id);
     if (found === undefined) throw notFound();
     return found;
   }
 
-  /** Deletes a database with all that is in it. */
-  deleteDatabase(id: string): void {
-    this.#databases.delete(this.database(id).id);
+  /** Creates a resource. Throws 409 for an id that is taken. */
+  create({ collection, parent, body, ridBytes, links = {} }: NewResource): Resource {
+    if (this.#tree.find(collection, body.id) !== undefined) throw conflict();
+    const _rid = this.#rids.next(parent?._rid ?? '', ridBytes);
+    const kind = collection.slice(collection.lastIndexOf('/') + 1);
+    const _self = `${parent?._self ?? ''}${kind}/${_rid}/`;
+    const resource = { ...body, _rid, _self, ...this.#stamp(), ...links };
+    this.#commit({ type: 'put', collection, resource });
+    return resource;
+  }
+
+  /** Puts a new version in the place of a resource; its links stay. */
+  replace(collection: string, old: Resource, body: JsonObject): Resource {
+    const links = Object.fromEntries(Object.entries(old).filter(([name]) => name.startsWith('_')));
+    const { id, _rid, _self } = old;
+    const resource = { ...body, ...links, id, _rid, _self, ...this.#stamp() };
+    this.#commit({ type: 'put', collection, resource });
+    return resource;
+  }
+
+  /** Deletes a resource with all that is below it. Throws 404. */
+  delete(collection: string, id: string): void {
+    this.#commit({ type: 'delete', collection, id: this.read(collection, id).id });
   }
 
   /** Creates a container. Throws 400 for a bad definition, 409 for an id that is taken. */
-  createContainer(database: Database, body: Json | undefined): Container {
-    const properties = parseContainer(body);
-    if (database.containers.has(properties.id)) throw conflict();
-    const rid = this.#rids.next(database.rid, 8);
-    const container = new Container({
-      properties,
-      rid,
-      self: `dbs/${database.rid}/colls/${rid}/`,
-      partitions: this.#partitions,
-      clock: this.#clock,
-      rids: this.#rids,
-    });
-    database.containers.set(properties.id, container);
-    return container;
+  createContainer({ collection, parent }: Address, body: Json | undefined): Container {
+    const { id, definition, partitionKey } = parseContainer(body);
+    const created = { collection, parent, body: { ...definition, id }, ridBytes: 8, links: containerLinks };
+    const { _rid } = this.create(created);
+    const layout = evenLayout(this.#partitions, partitionKey, () => this.#rids.next(_rid, 16));
+    this.#commit({ type: 'partitions', container: _rid, layout });
+    return this.#containerOf(_rid);
   }
 
-  /** Finds a container by id or resource id. Throws 404. */
+  /** Finds a container by the ids, or resource ids, of its database and itself. Throws 404. */
   container(databaseId: string, id: string): Container {
-    const { containers } = this.database(databaseId);
-    const found = containers.get(id) ?? [...containers.values()].find((one) => one.rid === id);
+    const { collection } = this.address(['dbs', databaseId, 'colls']);
+    return this.#containerOf(this.#tree.find(collection, id)?._rid);
+  }
+
+  /** Makes an entry true. It was kept before, so nothing is checked and nothing is kept again. */
+  apply(entry: JournalEntry): void {
+    if (entry.type === 'put') this.#put(entry.collection, entry.resource);
+    else if (entry.type === 'delete') this.#remove(entry.collection, entry.id);
+    else if (entry.type === 'partitions') this.#containerOf(entry.container).lay(entry.layout);
+    else this.#containerOf(entry.container).apply(entry);
+  }
+
+  /** The entries that make the state as it is out of nothing. */
+  *entries(): Generator<JournalEntry> {
+    for (const [collection, resource] of this.#tree.entries()) {
+      yield { type: 'put', collection, resource };
+      yield* this.#containers.get(resource._rid)?.entries() ?? [];
+    }
+  }
+
+  #commit(entry: JournalEntry): void {
+    this.#journal.append(entry);
+    this.apply(entry);
+  }
+
+  #put(collection: string, resource: Resource): void {
+    this.#rids.seen(resource._rid);
+    this.#tree.put(collection, resource);
+    if (!isContainers(collection)) return;
+    const known = this.#containers.get(resource._rid);
+    if (known !== undefined) known.redefine(resource);
+    else this.#containers.set(resource._rid, this.#newContainer(resource));
+  }
+
+  #newContainer(resource: Resource): Container {
+    return new Container({ resource, clock: this.clock, rids: this.#rids, journal: this.#journal });
+  }
+
+  #remove(collection: string, id: string): void {
+    for (const { _rid } of this.#tree.delete(collection, id)) this.#containers.delete(_rid);
+  }
+
+  #containerOf(rid: string | undefined): Container {
+    const found = this.#containers.get(rid ?? '');
     if (found === undefined) throw notFound('Owner resource does not exist');
     return found;
   }
+
+  #stamp(): { _etag: string; _ts: number } {
+    return { _etag: newEtag(), _ts: Math.floor(this.clock.now() / 1000) };
+  }
+}
+
+function isContainers(collection: string): boolean {
+  return collection.endsWith('/colls') && collection.split('/').length === 3;
 }

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject, parsePath } from '../json.ts';
+import { canonical, isObject, type Json, type JsonObject, parsePath } from '../json.ts';
 import type { PartitionKeyDefinition } from '../partition/partition-key.ts';
 import { badRequest } from '../service-error.ts';
 import { isValidId } from './resource-id.ts';
@@ -45,6 +45,20 @@ export function parseContainer(body: Json | undefined): ContainerProperties {
     uniqueKeys: parseUniqueKeys(body.uniqueKeyPolicy),
     definition,
   };
+}
+
+/** Refuses a new definition that changes what cannot be changed. Throws status 400. */
+export function requireSameKeys(old: ContainerProperties, replacement: ContainerProperties): void {
+  const { partitionKey, uniqueKeyPolicy } = old.definition;
+  if (replacement.id !== old.id) throw badRequest('The id of a container cannot be changed.');
+  if (canonical(replacement.definition.partitionKey) !== canonical(partitionKey)) {
+    throw badRequest('The partition key of a container cannot be changed.');
+  }
+  if (canonical(replacement.definition.uniqueKeyPolicy) !== canonical(uniqueKeyPolicy)) {
+    throw badRequest(
+      'The unique index cannot be modified. To change the unique index, remove the collection and re-create a new one.',
+    );
+  }
 }
 
 /** Checks a time to live: a positive number of seconds, -1 for "never", or nothing. */

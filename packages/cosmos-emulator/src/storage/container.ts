@@ -2,16 +2,25 @@ import type { EmulatorClock } from '../clock.ts';
 import { canonical, type JsonObject, valueAt } from '../json.ts';
 import { effectivePartitionKey } from '../partition/effective-key.ts';
 import { keyReader, keyText, type PartitionKey } from '../partition/partition-key.ts';
-import { evenRanges, inRange, isFullRange, type KeyRange } from '../partition/partition-ranges.ts';
-import { badRequest } from '../service-error.ts';
-import { type ContainerProperties, parseTtl } from './container-properties.ts';
+import { inRange, isFullRange, type KeyRange } from '../partition/partition-ranges.ts';
+import { type ContainerProperties, parseContainer, parseTtl } from './container-properties.ts';
 import { ItemIndex } from './item-index.ts';
+import type {
+  ItemVersion,
+  ItemWrite,
+  Journal,
+  JournalEntry,
+  JournalEntryOf,
+  PartitionLayout,
+  Resource,
+} from './journal.ts';
 import type { LogicalPartition } from './logical-partition.ts';
 import { PhysicalPartition } from './physical-partition.ts';
 import { newEtag, type ResourceIds } from './resource-id.ts';
 import {
   type Document,
   hasSystemProperties,
+  parseStored,
   type StoredItem,
   withoutSystemProperties,
 } from './stored-item.ts';
@@ -27,44 +36,33 @@ export interface ItemScope {
   readonly ids?: readonly string[] | undefined;
 }
 
-/** What the service adds to the definition of a container. */
-interface SystemProperties extends JsonObject {
-  readonly _etag: string;
-}
-
 /** The items of one container and its definition. */
 export class Container {
   readonly rid: string;
-  readonly physicalPartitions: readonly PhysicalPartition[];
   readonly #clock: EmulatorClock;
   readonly #rids: ResourceIds;
-  readonly #self: string;
+  readonly #journal: Journal;
   readonly #index = new ItemIndex();
   readonly #keyOf: (document: JsonObject) => PartitionKey;
+  #resource: Resource;
   #properties: ContainerProperties;
-  #system: SystemProperties;
+  #physicalPartitions: readonly PhysicalPartition[] = [];
   #sequence = 0;
   #revision = 0;
 
-  constructor(init: {
-    properties: ContainerProperties;
-    rid: string;
-    self: string;
-    partitions: number;
-    clock: EmulatorClock;
-    rids: ResourceIds;
-  }) {
-    this.rid = init.rid;
+  constructor(init: { resource: Resource; clock: EmulatorClock; rids: ResourceIds; journal: Journal }) {
+    this.rid = init.resource._rid;
     this.#clock = init.clock;
     this.#rids = init.rids;
-    this.#self = init.self;
-    this.#properties = init.properties;
-    this.#system = this.#newSystem();
-    this.#keyOf = keyReader(init.properties.partitionKey);
-    const ranges = evenRanges(init.partitions, init.properties.partitionKey);
-    this.physicalPartitions = ranges.map(
-      (range, at) => new PhysicalPartition(String(at), init.rids.next(init.rid, 16), range),
-    );
+    this.#journal = init.journal;
+    this.#resource = init.resource;
+    this.#properties = parseContainer(init.resource);
+    this.#keyOf = keyReader(this.#properties.partitionKey);
+  }
+
+  /** The partitions that there are now, in the order of their ranges. */
+  get physicalPartitions(): readonly PhysicalPartition[] {
+    return this.#physicalPartitions;
   }
 
   get properties(): ContainerProperties {
@@ -72,8 +70,8 @@ export class Container {
   }
 
   /** The resource as clients read it. */
-  get resource(): JsonObject {
-    return { ...this.#properties.definition, ...this.#system };
+  get resource(): Resource {
+    return this.#resource;
   }
 
   /** A number that changes with every write, so that results can be kept until then. */
@@ -81,24 +79,17 @@ export class Container {
     return this.#revision;
   }
 
-  get etag(): string {
-    return this.#system._etag;
+  /** Takes a new definition; items stay. */
+  redefine(resource: Resource): void {
+    this.#resource = resource;
+    this.#properties = parseContainer(resource);
+    this.#revision++;
   }
 
-  /** Replaces the definition; items stay. Throws 400 for what cannot change. */
-  redefine(properties: ContainerProperties): void {
-    const { partitionKey, uniqueKeyPolicy } = this.#properties.definition;
-    if (canonical(properties.definition.partitionKey) !== canonical(partitionKey)) {
-      throw badRequest('The partition key of a container cannot be changed.');
-    }
-    if (canonical(properties.definition.uniqueKeyPolicy) !== canonical(uniqueKeyPolicy)) {
-      throw badRequest(
-        'The unique index cannot be modified. To change the unique index, remove the collection and re-create a new one.',
-      );
-    }
-    this.#properties = properties;
-    this.#system = this.#newSystem();
-    this.#revision++;
+  /** Lays out the physical partitions. */
+  lay(layout: readonly PartitionLayout[]): void {
+    for (const { rid } of layout) this.#rids.seen(rid);
+    this.#physicalPartitions = layout.map((partition) => new PhysicalPartition(partition));
   }
 
   /** Reads the partition key of a document. */
@@ -155,7 +146,7 @@ export class Container {
       ...own,
       id: document.id,
       _rid: rid,
-      _self: `${this.#self}docs/${rid}/`,
+      _self: `${this.#resource._self}docs/${rid}/`,
       _etag: newEtag(),
       _attachments: 'attachments/',
       _ts: Math.floor(this.#clock.now() / 1000),
@@ -174,13 +165,56 @@ export class Container {
   }
 
   #commit(partition: LogicalPartition, writes: ReadonlyMap<string, StoredItem | undefined>): void {
+    const lsn = partition.physical.lsn + 1;
+    const entry = { type: 'items', container: this.rid, partition: partition.physical.id } as const;
+    this.#journal.append({ ...entry, key: partition.key, lsn, writes: [...writes].map(writeOf) });
+    this.#write(partition, lsn, writes);
+  }
+
+  #write(
+    partition: LogicalPartition,
+    lsn: number,
+    writes: ReadonlyMap<string, StoredItem | undefined>,
+  ): void {
     this.#revision++;
-    partition.physical.advance();
+    partition.physical.advance(lsn);
     for (const [id, item] of writes) {
       const old = partition.items.get(id);
       if (item !== undefined) this.#index.put(item);
       else if (old !== undefined) this.#index.remove(old);
     }
+  }
+
+  /** Makes a transaction of the journal true again. */
+  apply({ key, lsn, writes }: JournalEntryOf<'items'>): void {
+    const partition = this.#partitionOf(key);
+    this.#write(
+      partition,
+      lsn,
+      new Map(writes.map(({ id, version }) => [id, version && this.#restored(partition, lsn, version)])),
+    );
+  }
+
+  /** The entries that make the items as they are, after the container's own. */
+  *entries(): Generator<JournalEntry> {
+    const layout = this.#physicalPartitions.map((partition) => partition.layout);
+    yield { type: 'partitions', container: this.rid, layout };
+    const entry = { type: 'items', container: this.rid } as const;
+    for (const { id: partition, feed } of this.#physicalPartitions) {
+      for (const item of feed.from(0)) {
+        const { key } = item.partition;
+        yield { ...entry, partition, key, lsn: item.lsn, writes: [writeOf([item.id, item])] };
+      }
+    }
+  }
+
+  #restored(partition: LogicalPartition, lsn: number, version: ItemVersion): StoredItem {
+    const { sequence, text } = version;
+    const document = parseStored(text);
+    this.#rids.seen(document._rid);
+    this.#sequence = Math.max(this.#sequence, sequence);
+    const uniqueClaims = this.#uniqueClaims(document, partition.keyText);
+    return { live: true, id: document.id, sequence, lsn, partition, document, text, uniqueClaims };
   }
 
   #filter(scope: ItemScope): (item: StoredItem) => boolean {
@@ -236,11 +270,11 @@ export class Container {
   }
 
   #placeOf(effectiveKey: () => string): PhysicalPartition {
-    const [first, second] = this.physicalPartitions;
+    const [first, second] = this.#physicalPartitions;
     const found =
       second === undefined
         ? first
-        : this.physicalPartitions.find((partition) => inRange(partition.range, effectiveKey()));
+        : this.#physicalPartitions.find((partition) => inRange(partition.range, effectiveKey()));
     if (found === undefined) throw new RangeError('The ranges of the physical partitions leave a gap.');
     return found;
   }
@@ -258,20 +292,10 @@ export class Container {
       return `${at}:${partition}${canonical(values)}`;
     });
   }
+}
 
-  #newSystem(): SystemProperties {
-    return {
-      _rid: this.rid,
-      _self: this.#self,
-      _etag: newEtag(),
-      _ts: Math.floor(this.#clock.now() / 1000),
-      _docs: 'docs/',
-      _sprocs: 'sprocs/',
-      _triggers: 'triggers/',
-      _udfs: 'udfs/',
-      _conflicts: 'conflicts/',
-    };
-  }
+function writeOf([id, item]: readonly [string, StoredItem | undefined]): ItemWrite {
+  return item === undefined ? { id } : { id, version: { sequence: item.sequence, text: item.text } };
 }
 
 function present<T>(item: T | undefined): T[] {

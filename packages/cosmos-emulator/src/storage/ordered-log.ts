@@ -11,13 +11,16 @@ export class OrderedLog<T extends LogEntry> {
   readonly #positionOf: (entry: T) => number;
   #entries: T[] = [];
   #dead = 0;
+  #inOrder = true;
 
   constructor(positionOf: (entry: T) => number) {
     this.#positionOf = positionOf;
   }
 
-  /** Adds an entry whose number is at least that of the last one. */
+  /** Adds an entry; nearly always its number is at least that of the last one. */
   append(entry: T): void {
+    const last = this.#entries.at(-1);
+    if (last !== undefined && this.#positionOf(last) > this.#positionOf(entry)) this.#inOrder = false;
     this.#entries.push(entry);
   }
 
@@ -37,14 +40,18 @@ export class OrderedLog<T extends LogEntry> {
 
   /** Live entries whose number is at least the given one, in order. */
   *from(position: number): Generator<T> {
+    const first = this.#firstFrom(position);
     const entries = this.#entries;
-    for (let at = this.#firstFrom(position); at < entries.length; at++) {
+    for (let at = first; at < entries.length; at++) {
       const entry = entries[at];
       if (entry?.live === true) yield entry;
     }
   }
 
   #firstFrom(position: number): number {
+    // Restored data comes in another order: it is sorted once, when it is first read.
+    if (!this.#inOrder) this.#entries.sort((left, right) => this.#positionOf(left) - this.#positionOf(right));
+    this.#inOrder = true;
     let low = 0;
     let high = this.#entries.length;
     while (low < high) {

@@ -1,4 +1,6 @@
-import type { KeyRange } from '../partition/partition-ranges.ts';
+import type { PartitionKeyDefinition } from '../partition/partition-key.ts';
+import { evenRanges, type KeyRange } from '../partition/partition-ranges.ts';
+import type { PartitionLayout } from './journal.ts';
 import { OrderedLog } from './ordered-log.ts';
 import type { StoredItem } from './stored-item.ts';
 
@@ -9,12 +11,22 @@ export class PhysicalPartition {
   readonly range: KeyRange;
   /** The latest version of every item here, in the order of writes: the change feed. */
   readonly feed = new OrderedLog<StoredItem>((item) => item.lsn);
-  #lsn = 0;
+  /** The partitions that were split into this one, oldest first. */
+  readonly parents: readonly string[];
+  #lsn: number;
 
-  constructor(id: string, rid: string, range: KeyRange) {
+  constructor({ id, rid, range, lsn, parents }: PartitionLayout) {
     this.id = id;
     this.rid = rid;
     this.range = range;
+    this.#lsn = lsn;
+    this.parents = parents;
+  }
+
+  /** What is kept of it, apart from its items. */
+  get layout(): PartitionLayout {
+    const { id, rid, range, lsn, parents } = this;
+    return { id, rid, range, lsn, parents };
   }
 
   /** Number of the last write; 0 before the first. */
@@ -27,8 +39,19 @@ export class PhysicalPartition {
     return `${this.id}:-1#${this.#lsn}`;
   }
 
-  /** Takes the next number: all that is written under it shows in the feed at once. */
-  advance(): void {
-    this.#lsn++;
+  /** Moves on to a number: all that is written under it shows in the feed at once. */
+  advance(lsn: number): void {
+    this.#lsn = Math.max(this.#lsn, lsn);
   }
+}
+
+/** Lays out the partitions of a new container: so many ranges of the same size. */
+export function evenLayout(
+  count: number,
+  definition: PartitionKeyDefinition,
+  newRid: () => string,
+): PartitionLayout[] {
+  return evenRanges(count, definition).map((range, at) => {
+    return { id: String(at), rid: newRid(), range, lsn: 0, parents: [] };
+  });
 }

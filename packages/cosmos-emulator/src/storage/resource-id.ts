@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto';
 
 /** Makes the `_rid` of resources: the parent's bytes, then a number, in base64 with `-` for `/`. */
-export function createResourceIds(): { next(parent: string, bytes: number): string } {
+export function createResourceIds(): {
+  next(parent: string, bytes: number): string;
+  /** Keeps clear of an id that was made in an earlier life of the same data. */
+  seen(rid: string): void;
+} {
   let count = 0;
   return {
+    seen(rid) {
+      const buffer = Buffer.from(rid.replaceAll('-', '/'), 'base64');
+      if (buffer.length >= 4) count = Math.max(count, buffer.readUInt32BE(buffer.length - 4) & 0x7fffffff);
+    },
     next(parent, bytes) {
       const buffer = Buffer.alloc(bytes);
       Buffer.from(parent.replaceAll('-', '/'), 'base64').copy(buffer);

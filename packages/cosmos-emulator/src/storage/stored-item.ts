@@ -36,6 +36,12 @@ export interface StoredDocument extends JsonObject {
   ttl?: Json;
 }
 
+/** Reads a document from the text that it was stored as. */
+export function parseStored(text: string): StoredDocument {
+  const document: StoredDocument = JSON.parse(text);
+  return document;
+}
+
 const systemProperties: ReadonlySet<string> = new Set([
   '_rid',
   '_self',
