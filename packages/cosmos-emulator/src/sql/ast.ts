@@ -35,7 +35,13 @@ export type Expression =
   | { readonly kind: 'literal'; readonly value: Value }
   | { readonly kind: 'parameter'; readonly name: string }
   | { readonly kind: 'variable'; readonly name: string; readonly span: Span }
-  | { readonly kind: 'member'; readonly object: Expression; readonly name: string }
+  | {
+      readonly kind: 'member';
+      readonly object: Expression;
+      readonly name: string;
+      /** Written as `c["name"]`: printed so again. */
+      readonly bracketed?: true;
+    }
   | { readonly kind: 'index'; readonly object: Expression; readonly index: Expression }
   | { readonly kind: 'unary'; readonly operator: '-' | '+' | '~'; readonly operand: Expression }
   | {
@@ -45,7 +51,12 @@ export type Expression =
       readonly right: Expression;
     }
   | { readonly kind: 'and' | 'or' | 'coalesce'; readonly left: Expression; readonly right: Expression }
-  | { readonly kind: 'not'; readonly operand: Expression }
+  | {
+      readonly kind: 'not';
+      readonly operand: Expression;
+      /** Written inside its operand, as in `x NOT IN (1)`: printed so again. */
+      readonly inside?: true;
+    }
   | {
       readonly kind: 'between';
       readonly operand: Expression;

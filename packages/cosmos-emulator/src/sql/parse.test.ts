@@ -11,13 +11,13 @@ describe('parseQuery', () => {
     ['c.a = 1 OR c.b = 2 AND NOT c.d', '((c.a = 1) OR ((c.b = 2) AND (NOT c.d)))'],
     ['1 + 2 * 3 - 4 % 5', '((1 + (2 * 3)) - (4 % 5))'],
     ['c.a | 1 & 2 ^ 3 << 1', '(c.a | ((1 & 2) ^ (3 << 1)))'],
-    ['-c.a < ~1', '((-c.a) < (~1))'],
+    ['-c.a < ~1', '((- c.a) < (~ 1))'],
     ["c.a || 'x' = 'yx'", '((c.a || "x") = "yx")'],
     ['c.a ?? c.b ?? 1', '((c.a ?? c.b) ?? 1)'],
     ['c.a ? 1 : c.b ? 2 : 3', '(c.a ? 1 : (c.b ? 2 : 3))'],
     [
       'c.a NOT BETWEEN 1 AND 2 AND c.b NOT IN (1, "x")',
-      '((NOT (c.a BETWEEN 1 AND 2)) AND (NOT (c.b IN (1, "x"))))',
+      '((c.a NOT BETWEEN 1 AND 2) AND (c.b NOT IN (1, "x")))',
     ],
     ["c.a LIKE 'x!%' ESCAPE '!'", '(c.a LIKE "x!%" ESCAPE "!")'],
     ['c["odd name"][0]["order"].b', 'c["odd name"][0]["order"].b'],
@@ -38,7 +38,7 @@ describe('parseQuery', () => {
       'FROM root.items AS c JOIN t IN c.tags JOIN (SELECT VALUE 1) AS one WHERE',
     );
     expect(printed('SELECT VALUE c FROM c ORDER BY c.a, c.b DESC')).toBe(
-      'SELECT VALUE c FROM c ORDER BY c.a ASC, c.b DESC',
+      'SELECT VALUE c FROM c ORDER BY c.a, c.b DESC',
     );
   });
 

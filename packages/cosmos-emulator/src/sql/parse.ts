@@ -205,7 +205,7 @@ class Parser {
       if (negated) this.#next++;
       const test = this.#membership(left);
       if (test === undefined) return left;
-      left = negated ? { kind: 'not', operand: test } : test;
+      left = negated ? { kind: 'not', operand: test, inside: true } : test;
     }
   }
 
@@ -258,7 +258,7 @@ class Parser {
         this.#need(']');
         object =
           index.kind === 'literal' && typeof index.value === 'string'
-            ? { kind: 'member', object, name: index.value }
+            ? { kind: 'member', object, name: index.value, bracketed: true }
             : { kind: 'index', object, index };
       } else {
         return object;

@@ -7,24 +7,21 @@ const printers: Printers = {
   literal: ({ value }) => (value === undefined ? 'undefined' : JSON.stringify(value)),
   parameter: ({ name }) => name,
   variable: ({ name }) => name,
-  member: ({ object, name }) => {
-    const plain = isPlainName(name);
+  member: ({ object, name, bracketed }) => {
+    const plain = bracketed !== true && isPlainName(name);
     return `${printExpression(object)}${plain ? `.${name}` : `[${JSON.stringify(name)}]`}`;
   },
   index: ({ object, index }) => `${printExpression(object)}[${printExpression(index)}]`,
-  unary: (expression) => `(${expression.operator}${printExpression(expression.operand)})`,
+  unary: ({ operator, operand }) => `(${operator} ${printExpression(operand)})`,
   binary: ({ operator, left, right }) => `(${printExpression(left)} ${operator} ${printExpression(right)})`,
   and: ({ left, right }) => `(${printExpression(left)} AND ${printExpression(right)})`,
   or: ({ left, right }) => `(${printExpression(left)} OR ${printExpression(right)})`,
   coalesce: ({ left, right }) => `(${printExpression(left)} ?? ${printExpression(right)})`,
-  not: (expression) => `(NOT ${printExpression(expression.operand)})`,
-  between: (expression) =>
-    `(${printExpression(expression.operand)} BETWEEN ${printExpression(expression.low)} AND ${printExpression(expression.high)})`,
-  in: (expression) => `(${printExpression(expression.operand)} IN (${list(expression.items)}))`,
-  like: (expression) => {
-    const escape = expression.escape === undefined ? '' : ` ESCAPE ${printExpression(expression.escape)}`;
-    return `(${printExpression(expression.operand)} LIKE ${printExpression(expression.pattern)}${escape})`;
-  },
+  not: ({ operand, inside }) =>
+    inside !== true || !isTest(operand) ? `(NOT ${printExpression(operand)})` : test(operand, ' NOT'),
+  between: (expression) => test(expression, ''),
+  in: (expression) => test(expression, ''),
+  like: (expression) => test(expression, ''),
   conditional: ({ test, yes, no }) =>
     `(${printExpression(test)} ? ${printExpression(yes)} : ${printExpression(no)})`,
   array: ({ items }) => `[${list(items)}]`,
@@ -36,6 +33,25 @@ const printers: Printers = {
   'array-query': ({ query }) => `ARRAY(${printQuery(query)})`,
   subquery: ({ query }) => `(${printQuery(query)})`,
 };
+
+/** The tests that take NOT inside themselves. */
+type Test = ExpressionOf<'between' | 'in' | 'like'>;
+
+function isTest(expression: Expression): expression is Test {
+  return expression.kind === 'between' || expression.kind === 'in' || expression.kind === 'like';
+}
+
+function test(expression: Test, not: '' | ' NOT'): string {
+  return `(${printExpression(expression.operand)}${not} ${condition(expression)})`;
+}
+
+function condition(expression: Test): string {
+  if (expression.kind === 'in') return `IN (${list(expression.items)})`;
+  if (expression.kind === 'between')
+    return `BETWEEN ${printExpression(expression.low)} AND ${printExpression(expression.high)}`;
+  const escape = expression.escape === undefined ? '' : ` ESCAPE ${printExpression(expression.escape)}`;
+  return `LIKE ${printExpression(expression.pattern)}${escape}`;
+}
 
 /** Writes an expression as query text; parsing it again gives the same expression. */
 export function printExpression<K extends ExpressionKind>(expression: ExpressionOf<K>): string {
@@ -66,9 +82,7 @@ export function printQuery(query: Query): string {
 /** Writes ORDER BY; empty when the query has none. */
 export function printOrder({ orderBy }: Pick<Query, 'orderBy'>): string {
   if (orderBy.length === 0) return '';
-  const terms = orderBy.map(
-    (term) => `${printExpression(term.expression)} ${term.descending ? 'DESC' : 'ASC'}`,
-  );
+  const terms = orderBy.map((term) => `${printExpression(term.expression)}${term.descending ? ' DESC' : ''}`);
   return `\nORDER BY ${terms.join(', ')}`;
 }
 
