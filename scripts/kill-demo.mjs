@@ -3,7 +3,7 @@
 //   npm run kill-demo            ten times
 //   npm run kill-demo -- 3       three times
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,8 +14,14 @@ const LONGEST_MS = 35_000;
 const EXPECTED = /^acknowledged [\d,]+, missing 0, different 0$/;
 const args = ['--conditions=@polyphase/source', join('examples', 'quickstart', 'main.ts')];
 
+// Others may be at work on this machine: what the demo leaves is told from theirs by a temporary folder of its own, which
+// the user of its servers must be able to enter.
+const home = mkdtempSync(join(tmpdir(), 'kill-demo-'));
+chmodSync(home, 0o755);
+
 function start() {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const env = { ...process.env, TMPDIR: home };
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] });
   const run = {
     child,
     last: '',
@@ -27,16 +33,12 @@ function start() {
   return run;
 }
 
-/** Servers, and their folders, that are there now. Others may be at work on this machine: only what is new counts. */
-function engines() {
+/** Servers of the demo, and their folders, that are there now. */
+function leftOver() {
   const listed = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).stdout ?? '';
-  const servers = listed.split('\n').filter((line) => /postgres\b.* -D .*polyphase-/.test(line));
-  const folders = readdirSync(tmpdir()).filter((name) => name.startsWith('polyphase-'));
-  return [...servers, ...folders.map((name) => join(tmpdir(), name))];
+  const servers = listed.split('\n').filter((line) => line.includes(`${home}/`));
+  return [...servers, ...readdirSync(home).map((name) => join(home, name))];
 }
-
-const before = new Set(engines());
-const leftOver = () => engines().filter((one) => !before.has(one));
 
 for (let time = 1; time <= TIMES; time += 1) {
   const afterMs = Math.round(500 + Math.random() * LONGEST_MS);
@@ -53,6 +55,7 @@ console.log(run.last);
 for (let tries = 0; tries < 100 && leftOver().length > 0; tries += 1) await pause(100);
 const left = leftOver();
 for (const one of left) console.log(`left behind: ${one}`);
+if (left.length === 0) rmSync(home, { recursive: true });
 const good = code === 0 && EXPECTED.test(run.last) && left.length === 0;
 console.log(good ? 'the demo ends as if it had never been killed' : `FAILED: exit code ${code}`);
 process.exitCode = good ? 0 : 1;
