@@ -1,11 +1,11 @@
-import type { Json, Value } from '../json.ts';
+import { canonical, type Json, type Value } from '../json.ts';
 import type { AggregateName } from './ast.ts';
 import { compareValues, typeRank } from './compare.ts';
 import type { Evaluator } from './evaluate.ts';
 
 /** Folds values, one at a time, into one. */
 interface Accumulator {
-  add(value: Json): void;
+  add(value: Json): unknown;
   result(): Value;
 }
 
@@ -29,6 +29,23 @@ const accumulators: Readonly<Record<AggregateName, () => Accumulator>> = {
       },
       result: () => count,
     };
+  },
+  COUNTIF: () => {
+    let count = 0;
+    return {
+      add: (value) => {
+        if (value === true) count++;
+      },
+      result: () => count,
+    };
+  },
+  MAKELIST: () => {
+    const values: Json[] = [];
+    return { add: (value) => values.push(value), result: () => values };
+  },
+  MAKESET: () => {
+    const values = new Map<string, Json>();
+    return { add: (value) => values.set(canonical(value), value), result: () => [...values.values()] };
   },
   SUM: () => {
     const total = summing();

@@ -7,7 +7,7 @@ export interface Span {
 }
 
 /** The functions that fold the rows of a group into one value. */
-export type AggregateName = 'COUNT' | 'SUM' | 'MIN' | 'MAX' | 'AVG';
+export type AggregateName = 'COUNT' | 'COUNTIF' | 'SUM' | 'MIN' | 'MAX' | 'AVG' | 'MAKELIST' | 'MAKESET';
 
 /** Operators with two operands, other than AND, OR and `??`. */
 export type BinaryOperator =
@@ -39,10 +39,11 @@ export type Expression =
       readonly kind: 'member';
       readonly object: Expression;
       readonly name: string;
+      readonly span: Span;
       /** Written as `c["name"]`: printed so again. */
       readonly bracketed?: true;
     }
-  | { readonly kind: 'index'; readonly object: Expression; readonly index: Expression }
+  | { readonly kind: 'index'; readonly object: Expression; readonly index: Expression; readonly span: Span }
   | { readonly kind: 'unary'; readonly operator: '-' | '+' | '~'; readonly operand: Expression }
   | {
       readonly kind: 'binary';
@@ -68,7 +69,7 @@ export type Expression =
       readonly kind: 'like';
       readonly operand: Expression;
       readonly pattern: Expression;
-      readonly escape: Expression | undefined;
+      readonly escape: string | undefined;
     }
   | {
       readonly kind: 'conditional';
@@ -79,7 +80,7 @@ export type Expression =
   | { readonly kind: 'array'; readonly items: readonly Expression[] }
   | { readonly kind: 'object'; readonly properties: ReadonlyArray<readonly [string, Expression]> }
   | {
-      readonly kind: 'call';
+      readonly kind: 'call' | 'udf';
       readonly name: string;
       readonly arguments: readonly Expression[];
       readonly span: Span;
@@ -90,13 +91,22 @@ export type Expression =
       readonly argument: Expression;
       readonly span: Span;
     }
-  | { readonly kind: 'exists' | 'array-query' | 'subquery'; readonly query: Query };
+  | { readonly kind: QueryExpressionKind; readonly query: Query };
+
+/**
+ * The ways in which a query is a scalar: whether it has rows; all of them as an array; whether all are true; the first,
+ * the last; or its only row.
+ */
+export type QueryExpressionKind = 'exists' | 'array-query' | 'all' | 'first' | 'last' | 'subquery';
 
 /** What `kind` may be. */
 export type ExpressionKind = Expression['kind'];
 
 /** The expression of one kind. */
-export type ExpressionOf<K extends ExpressionKind> = Extract<Expression, { readonly kind: K }>;
+export type ExpressionOf<K extends ExpressionKind> = OfKind<Expression, K>;
+
+/** The members of a union whose `kind` may be K, those that share one shape with other kinds included. */
+type OfKind<E extends Expression, K> = E extends unknown ? (K extends E['kind'] ? E : never) : never;
 
 /** One item of SELECT: an expression and the name that it is given. */
 export interface SelectItem {
@@ -132,6 +142,9 @@ export interface Query {
   readonly where: Expression | undefined;
   readonly groupBy: readonly Expression[];
   readonly orderBy: readonly OrderTerm[];
+  /** Whether ORDER BY is by the rank of scores. */
+  readonly rank: boolean;
   readonly offset: Expression | undefined;
   readonly limit: Expression | undefined;
+  readonly span: Span;
 }

@@ -1,6 +1,6 @@
 // size: one table of evaluators, one per kind of expression
 import { isObject, type Json, type JsonObject, type Value } from '../json.ts';
-import { queryError } from '../service-error.ts';
+import { badRequest, queryError, type ServiceError } from '../service-error.ts';
 import { type Aggregation, aggregationOf } from './aggregate.ts';
 import type { BinaryOperator, ExpressionKind, ExpressionOf, Query } from './ast.ts';
 import { compareValues, typeRank, valuesEqual } from './compare.ts';
@@ -16,6 +16,8 @@ export interface Run {
   readonly now: number;
   /** Results of the aggregates of the group at hand, by their number. */
   readonly aggregates: readonly Value[];
+  /** Calls a user-defined function of the container. Throws status 400 when there is none of that name, or it fails. */
+  readonly callUdf?: (name: string, args: readonly Value[]) => Value;
 }
 
 /** A compiled expression. Undefined is a value: what has no value, and what cannot be computed. */
@@ -81,6 +83,7 @@ const compilers: Compilers = {
   },
   object: compileObject,
   call: compileCall,
+  udf: compileUdf,
   aggregate: ({ name, argument, span }, scope) => {
     if (scope.aggregations === undefined) {
       throw queryError(`The aggregate function '${name}' is not allowed in this clause.`, 'SC2104', span);
@@ -94,6 +97,18 @@ const compilers: Compilers = {
     return (row, run) => rows(row, run).length > 0;
   },
   'array-query': ({ query }, scope) => compileSubquery(query, scope),
+  all: ({ query }, scope) => {
+    const rows = compileSubquery(query, scope);
+    return (row, run) => rows(row, run).every((value) => value === true);
+  },
+  first: ({ query }, scope) => {
+    const rows = compileSubquery(query, scope);
+    return (row, run) => rows(row, run)[0];
+  },
+  last: ({ query }, scope) => {
+    const rows = compileSubquery(query, scope);
+    return (row, run) => rows(row, run).at(-1);
+  },
   subquery: ({ query }, scope) => {
     const rows = compileSubquery(query, scope);
     return (row, run) => rows(row, run)[0];
@@ -248,18 +263,12 @@ function compileIn({ operand, items }: ExpressionOf<'in'>, scope: Scope): Evalua
 function compileLikeTest({ operand, pattern, escape }: ExpressionOf<'like'>, scope: Scope): Evaluator {
   const inner = compile(operand, scope);
   const wanted = compile(pattern, scope);
-  const escaped = escape === undefined ? () => undefined : compile(escape, scope);
-  let last:
-    | { readonly text: string; readonly escape: Value; readonly matches: (text: string) => boolean }
-    | undefined;
+  let last: { readonly text: string; readonly matches: (text: string) => boolean } | undefined;
   return (row, run) => {
     const value = inner(row, run);
     const text = wanted(row, run);
     if (typeof value !== 'string' || typeof text !== 'string') return undefined;
-    const mark = escaped(row, run);
-    if (last === undefined || last.text !== text || last.escape !== mark) {
-      last = { text, escape: mark, matches: compileLike(text, typeof mark === 'string' ? mark : undefined) };
-    }
+    if (last?.text !== text) last = { text, matches: compileLike(text, escape) };
     return last.matches(value);
   };
 }
@@ -292,6 +301,25 @@ function compileCall(expression: ExpressionOf<'call'>, scope: Scope): Evaluator 
   const values = expression.arguments.map((argument) => compile(argument, scope));
   const { apply } = found;
   return (row, run) => apply(run, ...values.map((value) => value(row, run)));
+}
+
+function compileUdf(expression: ExpressionOf<'udf'>, scope: Scope): Evaluator {
+  const { name } = expression;
+  const values = expression.arguments.map((argument) => compile(argument, scope));
+  return (row, run) => {
+    if (run.callUdf === undefined) throw unknownUdf(name);
+    return run.callUdf(
+      name,
+      values.map((value) => value(row, run)),
+    );
+  };
+}
+
+/** The refusal for a user-defined function that the container does not have. */
+function unknownUdf(name: string): ServiceError {
+  return badRequest(
+    `One of the input values is invalid. The user defined function '${name}' does not exist.`,
+  );
 }
 
 function arity(minimum: number, maximum: number): string {

@@ -38,13 +38,16 @@ interface QueryInfo {
   readonly hasNonStreamingOrderBy: boolean;
 }
 
-type AggregateKind = 'Average' | 'Count' | 'Max' | 'Min' | 'Sum';
+type AggregateKind = 'Average' | 'Count' | 'CountIf' | 'MakeList' | 'MakeSet' | 'Max' | 'Min' | 'Sum';
 type Parameters = ReadonlyMap<string, Value>;
 type Aggregate = ExpressionOf<'aggregate'>;
 
 const kinds: Readonly<Record<AggregateName, AggregateKind>> = {
   AVG: 'Average',
   COUNT: 'Count',
+  COUNTIF: 'CountIf',
+  MAKELIST: 'MakeList',
+  MAKESET: 'MakeSet',
   MAX: 'Max',
   MIN: 'Min',
   SUM: 'Sum',
@@ -54,6 +57,9 @@ const kinds: Readonly<Record<AggregateName, AggregateKind>> = {
 const partials: Readonly<Record<AggregateName, (argument: string) => string>> = {
   AVG: (argument) => `{"sum": SUM(${argument}), "count": COUNT(${argument})}`,
   COUNT: (argument) => `COUNT(${argument})`,
+  COUNTIF: (argument) => `COUNTIF(${argument})`,
+  MAKELIST: (argument) => `MAKELIST(${argument})`,
+  MAKESET: (argument) => `MAKESET(${argument})`,
   MAX: (argument) => `{"max": MAX(${argument}), "count": COUNT(${argument})}`,
   MIN: (argument) => `{"min": MIN(${argument}), "count": COUNT(${argument})}`,
   SUM: (argument) => `SUM(${argument})`,
@@ -256,8 +262,7 @@ function aggregatesIn(expression: Expression): Aggregate[] {
 }
 
 function childrenOf(expression: Expression): Expression[] {
-  if (expression.kind === 'exists' || expression.kind === 'array-query' || expression.kind === 'subquery')
-    return [];
+  if ('query' in expression) return [];
   if (expression.kind === 'object') return expression.properties.map(([, value]) => value);
   const parts: unknown[] = Object.values(expression).flat();
   return parts.filter(isExpression);

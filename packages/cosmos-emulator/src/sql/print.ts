@@ -28,9 +28,13 @@ const printers: Printers = {
   object: ({ properties }) =>
     `{${properties.map(([name, value]) => property(name, printExpression(value))).join(', ')}}`,
   call: (expression) => `${expression.name}(${list(expression.arguments)})`,
+  udf: (expression) => `udf.${expression.name}(${list(expression.arguments)})`,
   aggregate: ({ name, argument }) => `${name}(${printExpression(argument)})`,
   exists: ({ query }) => `EXISTS(${printQuery(query)})`,
   'array-query': ({ query }) => `ARRAY(${printQuery(query)})`,
+  all: ({ query }) => `ALL(${printQuery(query)})`,
+  first: ({ query }) => `FIRST(${printQuery(query)})`,
+  last: ({ query }) => `LAST(${printQuery(query)})`,
   subquery: ({ query }) => `(${printQuery(query)})`,
 };
 
@@ -49,7 +53,7 @@ function condition(expression: Test): string {
   if (expression.kind === 'in') return `IN (${list(expression.items)})`;
   if (expression.kind === 'between')
     return `BETWEEN ${printExpression(expression.low)} AND ${printExpression(expression.high)}`;
-  const escape = expression.escape === undefined ? '' : ` ESCAPE ${printExpression(expression.escape)}`;
+  const escape = expression.escape === undefined ? '' : ` ESCAPE ${JSON.stringify(expression.escape)}`;
   return `LIKE ${printExpression(expression.pattern)}${escape}`;
 }
 
@@ -80,10 +84,10 @@ export function printQuery(query: Query): string {
 }
 
 /** Writes ORDER BY; empty when the query has none. */
-export function printOrder({ orderBy }: Pick<Query, 'orderBy'>): string {
+export function printOrder({ orderBy, rank }: Pick<Query, 'orderBy' | 'rank'>): string {
   if (orderBy.length === 0) return '';
   const terms = orderBy.map((term) => `${printExpression(term.expression)}${term.descending ? ' DESC' : ''}`);
-  return `\nORDER BY ${terms.join(', ')}`;
+  return `\nORDER BY ${rank ? 'RANK ' : ''}${terms.join(', ')}`;
 }
 
 function printCut({ offset, limit }: Query): string {
