@@ -7,7 +7,8 @@ import { freePort } from './free-port.ts';
 import { GuardedProcess, type RunAs } from './guarded-process.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { clusterPassword, ensureCluster, releaseData } from './postgres-data.ts';
-import { lastingDirectory, temporaryDirectory, unprivileged } from './run-as.ts';
+import { lastingDirectory, unprivileged } from './run-as.ts';
+import { temporaryHome } from './temporary-home.ts';
 
 /** Durability against a loss of power is given up; `synchronous_commit` stays on, so commit order is that of production. */
 const SETTINGS = [
@@ -82,9 +83,7 @@ async function startInContainer(settings: readonly string[]): Promise<Engine> {
 
 async function startLocal(bin: string, user: RunAs, options: PostgresOptions): Promise<Engine> {
   const lasting = options.dataDir !== undefined;
-  const home = lasting
-    ? lastingDirectory(options.dataDir, user)
-    : temporaryDirectory('polyphase-postgres-', user);
+  const home = lasting ? lastingDirectory(options.dataDir, user) : temporaryHome('postgres', user);
   const cluster = new LocalCluster({ bin, user, home, lasting, settings: options.settings ?? [] });
   try {
     await cluster.start();

@@ -6,7 +6,7 @@ import { type Engine, EngineMissingError, type EngineProcess, onlyFetched } from
 import { freePort } from './free-port.ts';
 import { GuardedProcess } from './guarded-process.ts';
 import { fetchedRedis, installedRedis, type RedisBinary } from './redis-binary.ts';
-import { temporaryDirectory } from './run-as.ts';
+import { temporaryHome } from './temporary-home.ts';
 
 const START_ATTEMPTS = 5;
 const RETRY_MS = 100;
@@ -75,7 +75,7 @@ async function startInContainer(): Promise<Engine> {
 
 class LocalRedis implements EngineProcess {
   readonly #binary: RedisBinary;
-  readonly #home = temporaryDirectory('polyphase-redis-', {});
+  readonly #home = temporaryHome('redis', {});
   #server: GuardedProcess | undefined;
   #port = 0;
 

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { RunAs } from './guarded-process.ts';
@@ -20,13 +20,6 @@ export function unprivileged(): RunAs {
 export function permits(user: RunAs, flag: 'x' | 'r', path: string): boolean {
   if (user.uid === undefined) return true;
   return spawnSync('/bin/sh', ['-c', `test -${flag} "$0"`, path], { ...user, cwd: '/' }).status === 0;
-}
-
-/** A new directory that `user` owns, in the first temporary folder that it can enter. */
-export function temporaryDirectory(prefix: string, user: RunAs): string {
-  const dir = mkdtempSync(join(sharedTemporary(user), prefix));
-  give(dir, user);
-  return dir;
 }
 
 /** Hands a path to `user`. */

@@ -38,12 +38,17 @@ afterEach(async () => {
 
 type Run = ChildProcessByStdio<null, Readable, null>;
 
-async function startRun(...args: string[]): Promise<{ run: Run; url: string }> {
+function beginRun(...args: string[]): Run {
   const run = spawn(process.execPath, [FIXTURE, ...args], {
     env: { ...process.env, TMPDIR: home },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   runs.push(run);
+  return run;
+}
+
+async function startRun(...args: string[]): Promise<{ run: Run; url: string }> {
+  const run = beginRun(...args);
   const [url] = (await once(createInterface({ input: run.stdout }), 'line')) as [string];
   return { run, url };
 }
@@ -84,6 +89,18 @@ describeWith('postgres')('a PostgreSQL of our own', () => {
     expect(clusters()).toHaveLength(1);
     await killed(run);
     await vi.waitUntil(async () => !(await listens(url)), PATIENCE);
+    await vi.waitUntil(() => clusters().length === 0, PATIENCE);
+  });
+
+  test('whose run was killed while it made the cluster is removed by the next run', async () => {
+    const unborn = beginRun();
+    await vi.waitUntil(() => clusters().length === 1, PATIENCE);
+    await killed(unborn);
+    const [left] = clusters();
+    const { run } = await startRun();
+    expect(clusters()).toHaveLength(1);
+    expect(clusters()).not.toContain(left);
+    await killed(run);
     await vi.waitUntil(() => clusters().length === 0, PATIENCE);
   });
 
