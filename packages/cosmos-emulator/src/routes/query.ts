@@ -1,11 +1,14 @@
-import type { Value } from '../json.ts';
 import { isObject } from '../json.ts';
+import type { KeyRange } from '../partition/partition-ranges.ts';
 import { badRequest, ServiceError } from '../service-error.ts';
+import type { Parameters } from '../sql/constant.ts';
 import { queryPage } from '../sql/paging.ts';
-import { planQuery } from '../sql/plan.ts';
+import { planQuery, type QueryRange, queryRanges } from '../sql/plan.ts';
+import { requireFeatures } from '../sql/plan-features.ts';
 import { type PreparedQuery, prepareQuery } from '../sql/query-engine.ts';
 import type { Container, ItemScope } from '../storage/container.ts';
 import { requestCharge } from '../storage/request-charge.ts';
+import { indexUtilization, queryMetrics } from './query-metrics.ts';
 import { containerOf, readParameters, scopeOf, sessionToken } from './request-scope.ts';
 import {
   isTrue,
@@ -19,18 +22,14 @@ import {
 /** Queries over items, their plans, and plain listings. */
 export const queryRoutes: RouteTable = {
   'items.query': (context) => answer(context, readSpecification(context)),
-  'items.queryPlan': (context) => {
-    const { properties } = containerOf(context);
-    const { text, parameters } = readSpecification(context);
-    return { body: planQuery(prepareQuery(text, properties), parameters, properties) };
-  },
+  'items.queryPlan': (context) => plan(context, readSpecification(context)),
   'items.list': (context) => answer(context, { text: 'SELECT * FROM c', parameters: new Map() }),
 };
 
 /** A query and its parameters. */
 interface Specification {
   readonly text: string;
-  readonly parameters: ReadonlyMap<string, Value>;
+  readonly parameters: Parameters;
 }
 
 /** Reads `{ query, parameters }`. Throws status 400. */
@@ -42,11 +41,25 @@ function readSpecification({ request }: RouteContext): Specification {
   return { text: body.query, parameters: readParameters(body) };
 }
 
+function plan(context: RouteContext, { text, parameters }: Specification): Reply {
+  const { headers } = context.request;
+  const version = headers['x-ms-cosmos-query-version'];
+  if (version !== undefined && !/^1(\.\d+)?$/.test(version)) {
+    throw badRequest(`The query version '${version}' is not supported.`);
+  }
+  const { properties } = containerOf(context);
+  const body = planQuery(prepareQuery(text, properties), parameters, properties.partitionKey);
+  requireFeatures(body, headers['x-ms-cosmos-supported-query-features']);
+  return { body };
+}
+
 function answer(context: RouteContext, { text, parameters }: Specification): Reply {
   const { request, clock } = context;
   const container = containerOf(context);
   const scope = scopeOf(context, container);
+  const begin = performance.now();
   const prepared = prepareQuery(text, container.properties);
+  const compiled = performance.now();
   if (context.target.operation === 'query') requireRoute(context, { container, scope, prepared, parameters });
   const page = queryPage({
     container,
@@ -56,57 +69,65 @@ function answer(context: RouteContext, { text, parameters }: Specification): Rep
     now: clock.now(),
     continuation: request.headers['x-ms-continuation'],
     maximum: pageSize(request),
+    tokenLimit: tokenLimit(request.headers['x-ms-documentdb-responsecontinuationtokenlimitinkb']),
   });
+  const times = { compile: compiled - begin, execute: performance.now() - compiled };
   const count = page.texts.length;
   const metrics = isTrue(request.headers['x-ms-documentdb-populatequerymetrics']);
   return {
     text: `{"_rid":${JSON.stringify(container.rid)},"Documents":[${page.texts.join(',')}],"_count":${count}}`,
-    charge: requestCharge.query(page.examined, count),
+    charge: requestCharge.query(page.examined.count, count),
     headers: {
       'x-ms-item-count': String(count),
       'x-ms-session-token': sessionToken(container, scope),
       ...(page.continuation === undefined ? {} : { 'x-ms-continuation': page.continuation }),
-      ...(metrics ? { 'x-ms-documentdb-query-metrics': queryMetrics(page.examined, count) } : {}),
+      ...(metrics ? { 'x-ms-documentdb-query-metrics': queryMetrics(page, times) } : {}),
+      ...indexUtilization(request.headers, prepared, container.properties),
     },
   };
 }
 
-/** Refuses what cannot be answered in one go: the client then plans the query and asks each partition. */
+/** Bytes that a continuation may take: so many KB, or 8 where the client does not say. */
+function tokenLimit(header: string | undefined): number {
+  const kilobytes = Number(header);
+  return 1024 * (Number.isInteger(kilobytes) && kilobytes > 0 ? kilobytes : 8);
+}
+
+/**
+ * Refuses what the gateway cannot answer by itself: results that lie in several partitions and need merging, or that
+ * the client wants to fetch in parallel. The client then plans the query and asks each partition.
+ */
 function requireRoute(
-  { request }: RouteContext,
-  query: {
-    container: Container;
-    scope: ItemScope;
-    prepared: PreparedQuery;
-    parameters: ReadonlyMap<string, Value>;
-  },
+  { request: { headers } }: RouteContext,
+  query: { container: Container; scope: ItemScope; prepared: PreparedQuery; parameters: Parameters },
 ): void {
   const { container, scope, prepared, parameters } = query;
   if (scope.key !== undefined || scope.physical !== undefined) return;
-  if (!isTrue(request.headers['x-ms-documentdb-query-enablecrosspartition'])) {
+  const { partitionKey } = container.properties;
+  const ranges = queryRanges(prepared, parameters, partitionKey);
+  const [range, ...others] = ranges;
+  if (others.length === 0 && (range === undefined || range.min === range.max)) return;
+  if (!isTrue(headers['x-ms-documentdb-query-enablecrosspartition'])) {
     throw badRequest(
       'Cross partition query is required but disabled. Please set x-ms-documentdb-query-enablecrosspartition to true, specify x-ms-documentdb-partitionkey, or revise your query to avoid this exception.',
     );
   }
-  if (container.physicalPartitions.length === 1 || prepared.compiled.paging === 'stream') return;
+  const parallel = isTrue(headers['x-ms-documentdb-query-parallelizecrosspartitionquery']);
+  if (prepared.compiled.paging === 'stream' && !parallel) return;
+  const touched = container.physicalPartitions.filter((physical) =>
+    ranges.some((other) => overlaps(physical.range, other)),
+  );
+  if (touched.length <= 1) return;
   throw new ServiceError({
     status: 400,
     code: 'BadRequest',
-    message: 'Cross partition query can not be directly served by the gateway.',
+    message:
+      'The provided cross partition query can not be directly served by the gateway. This is a first chance (internal) exception that all newer clients will know how to handle gracefully. This exception is traced, but unless you see it bubble up as an exception (which only happens on older SDK clients), then you can safely ignore this message.',
     substatus: 1004,
-    details: { additionalErrorInfo: JSON.stringify(planQuery(prepared, parameters, container.properties)) },
+    details: { additionalErrorInfo: JSON.stringify(planQuery(prepared, parameters, partitionKey)) },
   });
 }
 
-function queryMetrics(examined: number, returned: number): string {
-  const times =
-    'totalExecutionTimeInMs queryCompileTimeInMs queryLogicalPlanBuildTimeInMs queryPhysicalPlanBuildTimeInMs queryOptimizationTimeInMs VMExecutionTimeInMs indexLookupTimeInMs documentLoadTimeInMs systemFunctionExecuteTimeInMs userFunctionExecuteTimeInMs writeOutputTimeInMs';
-  const counts = [
-    `retrievedDocumentCount=${examined}`,
-    'retrievedDocumentSize=0',
-    `outputDocumentCount=${returned}`,
-    'outputDocumentSize=0',
-    `indexUtilizationRatio=${examined === 0 ? '0.00' : Math.min(1, returned / examined).toFixed(2)}`,
-  ];
-  return [...times.split(' ').map((name) => `${name}=0.00`), ...counts].join(';');
+function overlaps(partition: KeyRange, range: QueryRange): boolean {
+  return range.min < partition.max && (range.max > partition.min || range.min === partition.min);
 }

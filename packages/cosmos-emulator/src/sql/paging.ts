@@ -1,35 +1,52 @@
-import { isObject, type Json, type Value } from '../json.ts';
-import { badRequest } from '../service-error.ts';
+import type { Json } from '../json.ts';
 import type { Container, ItemScope } from '../storage/container.ts';
 import type { StoredItem } from '../storage/stored-item.ts';
+import type { Parameters } from './constant.ts';
+import { type Resumption, readPlace, readPosition, writePlace, writePosition } from './continuation.ts';
 import type { Run } from './evaluate.ts';
 import type { PreparedQuery } from './query-engine.ts';
-import type { ResultPlace, SortedResult } from './run.ts';
+import type { SortedResult } from './run.ts';
 
 /** What to run, over which part of the container, and how much of it to give. */
 export interface PageRequest {
   readonly container: Container;
   readonly prepared: PreparedQuery;
-  readonly parameters: ReadonlyMap<string, Value>;
+  readonly parameters: Parameters;
   readonly scope: ItemScope;
   readonly now: number;
   readonly continuation: string | undefined;
   readonly maximum: number;
+  /** Bytes that a continuation may take. */
+  readonly tokenLimit: number;
 }
 
 /** One page of results, each as JSON text. */
 export interface Page {
   readonly texts: readonly string[];
   readonly continuation: string | undefined;
-  /** Number of documents that were looked at. */
-  readonly examined: number;
+  readonly examined: Examined;
 }
+
+/** The documents that were looked at. */
+export interface Examined {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** The service ends a page that grows over 4 MB. */
+const maximumBytes = 4 * 1024 * 1024;
 
 /** Runs a query as far as one page. Throws 400 for a continuation that is not one. */
 export function queryPage(request: PageRequest): Page {
-  const { ids, key } = request.prepared.access(request.parameters);
-  const scope: ItemScope = { ...request.scope, ...(ids ? { ids } : {}), key: request.scope.key ?? key };
-  return pagers[request.prepared.compiled.paging]({ ...request, scope });
+  return pagers[request.prepared.compiled.paging]({ ...request, scope: narrowed(request) });
+}
+
+function narrowed({ prepared, parameters, scope }: PageRequest): ItemScope {
+  const { ids, keys } = prepared.access(parameters);
+  // No key can pass the filter, and no id is looked for: nothing is found.
+  if (keys?.length === 0) return { ...scope, ids: [] };
+  const [key] = keys?.length === 1 ? keys : [];
+  return { ...scope, ...(ids ? { ids } : {}), key: scope.key ?? key };
 }
 
 const pagers: Readonly<Record<PreparedQuery['compiled']['paging'], (request: PageRequest) => Page>> = {
@@ -48,18 +65,21 @@ function streamPage(request: PageRequest): Page {
   const { start, skip } = readPosition(request.continuation);
   const run = runOf(request);
   const texts: string[] = [];
-  let examined = 0;
+  let [size, count, bytes] = [0, 0, 0];
   for (const item of container.items(request.scope, start)) {
-    examined++;
+    count++;
+    bytes += item.text.length;
     const results = prepared.compiled.resultsOf(item.document, run);
     for (let at = item.sequence === start ? skip : 0; at < results.length; at++) {
-      if (texts.length === maximum) {
-        return { texts, continuation: JSON.stringify({ start: item.sequence, skip: at }), examined };
+      if (texts.length === maximum || size > maximumBytes) {
+        return { texts, continuation: writePosition(item.sequence, at), examined: { count, bytes } };
       }
-      texts.push(prepared.wholeDocuments ? item.text : JSON.stringify(results[at]));
+      const text = prepared.wholeDocuments ? item.text : JSON.stringify(results[at]);
+      texts.push(text);
+      size += text.length;
     }
   }
-  return { texts, continuation: undefined, examined };
+  return { texts, continuation: undefined, examined: { count, bytes } };
 }
 
 /**
@@ -68,20 +88,19 @@ function streamPage(request: PageRequest): Page {
  */
 function orderedPage(request: PageRequest): Page {
   const { compiled } = request.prepared;
-  const after = readPlace(request.continuation);
+  const after = readPlace(request.continuation, compiled.orderLength);
   const { rows, examined } = resultsOf(request, after !== undefined, (items, run) =>
     compiled.sorted(items, run),
   );
   const { offset, maximum } = compiled.cut(runOf(request));
   const taken = after?.taken ?? 0;
-  const start =
-    after === undefined ? offset : firstAfter(rows, (row) => compiled.comparePlaces(row, after) > 0);
-  const end = start + Math.min(request.maximum, maximum - taken);
-  const page = rows.slice(start, end);
-  const last = page.at(-1);
-  const texts = page.map(({ value }) => JSON.stringify(value));
-  const done = last === undefined || end >= rows.length || taken + page.length >= maximum;
-  return { texts, continuation: done ? undefined : writePlace(last, taken + page.length), examined };
+  const start = after === undefined ? offset : placeAfter(rows, after, request);
+  const texts = textsFrom(rows, start, Math.min(request.maximum, maximum - taken), ({ value }) => value);
+  const end = start + texts.length;
+  const last = rows[end - 1];
+  const given = taken + texts.length;
+  const done = texts.length === 0 || last === undefined || end >= rows.length || given >= maximum;
+  return { texts, continuation: done ? undefined : writePlace(last, given, request.tokenLimit), examined };
 }
 
 /** Results that only make sense together: the page is cut from all of them. */
@@ -91,17 +110,41 @@ function wholePage(request: PageRequest): Page {
   const { rows, examined } = resultsOf(request, start > 0, (items, run) =>
     compiled.executeOver(documentsOf(items), run),
   );
-  const end = start + request.maximum;
-  const texts = rows.slice(start, end).map((row) => JSON.stringify(row));
-  return {
-    texts,
-    continuation: end >= rows.length ? undefined : JSON.stringify({ start: end, skip: 0 }),
-    examined,
-  };
+  const texts = textsFrom(rows, start, request.maximum, (row) => row);
+  const end = start + texts.length;
+  return { texts, continuation: end >= rows.length ? undefined : writePosition(end, 0), examined };
+}
+
+function textsFrom<T>(rows: readonly T[], start: number, count: number, valueOf: (row: T) => Json): string[] {
+  const texts: string[] = [];
+  let size = 0;
+  for (const row of rows.slice(start, start + count)) {
+    if (size > maximumBytes) break;
+    const text = JSON.stringify(valueOf(row));
+    texts.push(text);
+    size += text.length;
+  }
+  return texts;
 }
 
 function* documentsOf(items: readonly StoredItem[]): Generator<Json> {
   for (const item of items) yield item.document;
+}
+
+/** Where the rest begins. Without its keys a place is found by its document, or else by what was given so far. */
+function placeAfter(
+  rows: readonly SortedResult[],
+  { place, taken }: Resumption,
+  request: PageRequest,
+): number {
+  const { compiled } = request.prepared;
+  const { keys, sequence, ordinal } = place;
+  if (keys !== undefined) {
+    const known = { keys, sequence, ordinal };
+    return firstAfter(rows, (row) => compiled.comparePlaces(row, known) > 0);
+  }
+  const at = rows.findIndex((row) => row.sequence === sequence && row.ordinal === ordinal);
+  return at < 0 ? compiled.cut(runOf(request)).offset + taken : at + 1;
 }
 
 /** Binary search for the first row that passes; once one does, all after it do. */
@@ -120,7 +163,7 @@ function firstAfter(rows: readonly SortedResult[], passes: (row: SortedResult) =
 /** Everything that a query found. */
 interface Results<T> {
   readonly rows: readonly T[];
-  readonly examined: number;
+  readonly examined: Examined;
 }
 
 /** Results of one compiled query, by everything else that they depend on. */
@@ -138,13 +181,13 @@ function resultsOf<T>(
   compute: (items: readonly StoredItem[], run: Run) => readonly T[],
 ): Results<T> {
   const { container, prepared, parameters, scope } = request;
-  const key = JSON.stringify([[...parameters], scope.key, scope.physical?.id, scope.range]);
+  const key = JSON.stringify([[...parameters], scope.key, scope.physical?.id, scope.range, scope.ids]);
   const results = keptFor(prepared, container);
   // Only this function puts results there, and always those that the same query computes.
   const known = resumed ? (results.get(key) as Results<T> | undefined) : undefined;
   if (known !== undefined) return known;
   const items = [...container.items(scope)];
-  const found = { rows: compute(items, runOf(request)), examined: items.length };
+  const found = { rows: compute(items, runOf(request)), examined: examinedOf(items) };
   if (results.size >= 8) results.clear();
   if (found.rows.length > request.maximum) results.set(key, found);
   return found;
@@ -159,42 +202,6 @@ function keptFor(prepared: PreparedQuery, container: Container): Map<string, Res
   return entry.results;
 }
 
-function readToken(text: string): Json {
-  try {
-    const token: Json = JSON.parse(text);
-    return token;
-  } catch {
-    throw badRequest('Invalid Continuation Token');
-  }
-}
-
-function readPosition(text: string | undefined): { start: number; skip: number } {
-  if (text === undefined || text === '') return { start: 0, skip: 0 };
-  const token = readToken(text);
-  const { start, skip } = isObject(token) ? token : {};
-  if (isCount(start) && isCount(skip)) return { start, skip };
-  throw badRequest('Invalid Continuation Token');
-}
-
-/** JSON has no undefined: each key travels in a list that is empty for it. */
-function writePlace({ keys, sequence, ordinal }: ResultPlace, taken: number): string {
-  const wrapped = keys.map((key) => (key === undefined ? [] : [key]));
-  const text = JSON.stringify({ keys: wrapped, sequence, ordinal, taken });
-  // A continuation travels in a header, which holds ASCII only.
-  return text.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
-}
-
-function readPlace(text: string | undefined): (ResultPlace & { readonly taken: number }) | undefined {
-  if (text === undefined || text === '') return undefined;
-  const token = readToken(text);
-  const { keys, sequence, ordinal, taken } = isObject(token) ? token : {};
-  if (!Array.isArray(keys) || !isCount(sequence) || !isCount(ordinal) || !isCount(taken)) {
-    throw badRequest('Invalid Continuation Token');
-  }
-  const unwrapped = keys.map((key): Value => (Array.isArray(key) ? key[0] : undefined));
-  return { keys: unwrapped, sequence, ordinal, taken };
-}
-
-function isCount(value: Value): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+function examinedOf(items: readonly StoredItem[]): Examined {
+  return { count: items.length, bytes: items.reduce((sum, item) => sum + item.text.length, 0) };
 }

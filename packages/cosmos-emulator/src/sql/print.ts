@@ -18,10 +18,10 @@ const printers: Printers = {
   or: ({ left, right }) => `(${printExpression(left)} OR ${printExpression(right)})`,
   coalesce: ({ left, right }) => `(${printExpression(left)} ?? ${printExpression(right)})`,
   not: ({ operand, inside }) =>
-    inside !== true || !isTest(operand) ? `(NOT ${printExpression(operand)})` : test(operand, ' NOT'),
-  between: (expression) => test(expression, ''),
-  in: (expression) => test(expression, ''),
-  like: (expression) => test(expression, ''),
+    inside !== true || !isTest(operand) ? `(NOT ${printExpression(operand)})` : printTest(operand, ' NOT'),
+  between: (expression) => printTest(expression, ''),
+  in: (expression) => printTest(expression, ''),
+  like: (expression) => printTest(expression, ''),
   conditional: ({ test, yes, no }) =>
     `(${printExpression(test)} ? ${printExpression(yes)} : ${printExpression(no)})`,
   array: ({ items }) => `[${list(items)}]`,
@@ -45,7 +45,7 @@ function isTest(expression: Expression): expression is Test {
   return expression.kind === 'between' || expression.kind === 'in' || expression.kind === 'like';
 }
 
-function test(expression: Test, not: '' | ' NOT'): string {
+function printTest(expression: Test, not: '' | ' NOT'): string {
   return `(${printExpression(expression.operand)}${not} ${condition(expression)})`;
 }
 

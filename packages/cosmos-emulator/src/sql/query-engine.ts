@@ -1,7 +1,8 @@
-import type { JsonObject } from '../json.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import type { ContainerProperties } from '../storage/container-properties.ts';
-import { type AccessPathFinder, accessPathFinder, rootOf } from './access-path.ts';
+import { type AccessPathFinder, accessPathFinder } from './access-path.ts';
 import type { Query } from './ast.ts';
+import { rootOf } from './document-path.ts';
 import { rootName } from './from.ts';
 import { applyIndexPolicy } from './index-policy.ts';
 import { parseQuery } from './parse.ts';
@@ -10,6 +11,7 @@ import { type CompiledQuery, compileQuery } from './run.ts';
 /** A query that was parsed and compiled for a container. */
 export interface PreparedQuery {
   readonly text: string;
+  /** As it was written; what the indexing policy adds is only in the compiled form. */
   readonly query: Query;
   readonly compiled: CompiledQuery;
   readonly access: AccessPathFinder;
@@ -28,21 +30,21 @@ export function prepareQuery(text: string, properties: ContainerProperties): Pre
   if (cache === undefined || cache.size >= cacheSize) prepared.set(properties, (cache = new Map()));
   const known = cache.get(text);
   if (known !== undefined) return known;
-  const parsed = parseQuery(text);
-  const policy = properties.definition.indexingPolicy;
-  const query = applyIndexPolicy(
-    parsed,
-    typeof policy === 'object' && !Array.isArray(policy) ? (policy ?? {}) : {},
-  );
+  const query = parseQuery(text);
   const entry: PreparedQuery = {
     text,
     query,
-    compiled: compileTop(query),
+    compiled: compileTop(applyIndexPolicy(query, indexingPolicyOf(properties))),
     access: accessPathFinder(query, properties.partitionKey.paths),
     wholeDocuments: givesWholeDocuments(query),
   };
   cache.set(text, entry);
   return entry;
+}
+
+/** The indexing policy of a container. */
+export function indexingPolicyOf({ definition }: ContainerProperties): JsonObject {
+  return isObject(definition.indexingPolicy) ? definition.indexingPolicy : {};
 }
 
 /** Compiles a query that starts from documents. */

@@ -18,6 +18,8 @@ export interface CompiledQuery {
   sorted(documents: Iterable<OrderedSource>, run: Run): SortedResult[];
   /** Compares places in the order of the results. */
   comparePlaces(left: ResultPlace, right: ResultPlace): number;
+  /** Number of the terms of ORDER BY. */
+  readonly orderLength: number;
   /** How many results to leave out, and how many to give at most, by OFFSET, LIMIT and TOP. */
   cut(run: Run): { readonly offset: number; readonly maximum: number };
   /**
@@ -93,6 +95,7 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
     },
     sorted: (documents, run) => sortedResults(plan, documents, run),
     comparePlaces: (left, right) => comparePlaces(plan, left, right),
+    orderLength: plan.order.length,
     cut: (run) => cutOf(plan, run),
     paging: whole ? 'whole' : plan.order.length > 0 ? 'ordered' : 'stream',
   };
