@@ -11,7 +11,7 @@ import { type CompositeTerm, compositeIndexes, isIncludedByName, isIndexed } fro
  */
 export function applyIndexPolicy(query: Query, policy: JsonObject): Query {
   const [term, ...others] = query.orderBy;
-  if (term === undefined) return query;
+  if (term === undefined || query.rank) return query;
   const paths = query.orderBy.map(({ expression }) => orderPath(expression, query));
   if (others.length > 0) {
     const wanted = query.orderBy.map(({ descending }, at) => ({ path: paths[at] ?? [], descending }));
@@ -47,7 +47,7 @@ function orderPath(expression: Expression, query: Query): readonly string[] | un
   throw queryError(
     'Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.',
     'SC2206',
-    spanOf(expression),
+    'span' in expression ? expression.span : undefined,
   );
 }
 

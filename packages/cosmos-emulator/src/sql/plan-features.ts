@@ -1,20 +1,23 @@
 import { badRequest } from '../service-error.ts';
 import type { QueryInfo, QueryPlan } from './plan.ts';
+import type { AggregateKind } from './rewrite.ts';
 
 /** What a client may be able to merge, in the order in which a refusal names them. */
 const needs: ReadonlyArray<readonly [string, (info: QueryInfo) => boolean]> = [
-  ['Aggregate', (info) => aggregateCount(info) === 1 && info.hasSelectValue],
+  ['Aggregate', (info) => aggregateKinds(info).length === 1 && info.hasSelectValue],
   ['Distinct', (info) => info.distinctType !== 'None'],
   ['GroupBy', (info) => info.groupByExpressions.length > 0],
-  ['MultipleAggregates', (info) => aggregateCount(info) > 1],
+  ['MultipleAggregates', (info) => aggregateKinds(info).length > 1],
   ['MultipleOrderBy', (info) => info.orderBy.length > 1],
   ['OffsetAndLimit', (info) => info.limit !== null],
   ['OrderBy', (info) => info.orderBy.length === 1],
   ['Top', (info) => info.top !== null],
   [
     'NonValueAggregate',
-    (info) => aggregateCount(info) > 1 || (aggregateCount(info) === 1 && !info.hasSelectValue),
+    (info) => aggregateKinds(info).length > 1 || (aggregateKinds(info).length === 1 && !info.hasSelectValue),
   ],
+  ['ListAndSetAggregate', (info) => aggregateKinds(info).some((kind) => kind.startsWith('Make'))],
+  ['CountIf', (info) => aggregateKinds(info).includes('CountIf')],
 ];
 
 /** Refuses a plan that needs what the client did not list among its features; no list at all claims everything. */
@@ -34,7 +37,7 @@ export function requireFeatures({ queryInfo }: QueryPlan, supported: string | un
   );
 }
 
-function aggregateCount({ aggregates, groupByAliasToAggregateType }: QueryInfo): number {
-  const typed = Object.values(groupByAliasToAggregateType).filter((type) => type !== null);
-  return aggregates.length + typed.length;
+function aggregateKinds({ aggregates, groupByAliasToAggregateType }: QueryInfo): AggregateKind[] {
+  const typed = Object.values(groupByAliasToAggregateType).filter((kind) => kind !== null);
+  return [...aggregates, ...typed];
 }

@@ -124,6 +124,15 @@ describe('query plans', () => {
       },
     ],
     [
+      'SELECT COUNTIF(c.a) AS n, MAKESET(c.b) AS s, MAKELIST(c.b) AS l FROM c',
+      {
+        groupByAliases: ['n', 's', 'l'],
+        groupByAliasToAggregateType: { n: 'CountIf', s: 'MakeSet', l: 'MakeList' },
+        rewrittenQuery:
+          'SELECT {"n": {"item": COUNTIF(c.a)}, "s": {"item": MAKESET(c.b)}, "l": {"item": MAKELIST(c.b)}} AS payload\nFROM c',
+      },
+    ],
+    [
       'SELECT TOP 1 c.team, MAX(c.a) FROM c GROUP BY c.team, LOWER(c.b)',
       {
         top: 1,
@@ -280,6 +289,8 @@ describe('supported features', () => {
     ['SELECT COUNT(1) FROM c', 'NonValueAggregate'],
     ['SELECT COUNT(1), MIN(c.a) FROM c', 'MultipleAggregates,NonValueAggregate'],
     ['SELECT c.a FROM c GROUP BY c.a', 'GroupBy'],
+    ['SELECT VALUE COUNTIF(c.a > 1) FROM c', 'Aggregate,CountIf'],
+    ['SELECT MAKELIST(c.a) FROM c', 'NonValueAggregate,ListAndSetAggregate'],
     ['SELECT DISTINCT TOP 1 c.a FROM c', 'Distinct, Top'],
     ['SELECT * FROM c ORDER BY c.a OFFSET 1 LIMIT 1', 'OffsetAndLimit,OrderBy'],
     ['SELECT * FROM c ORDER BY c.a, c.b DESC', 'MultipleOrderBy'],
