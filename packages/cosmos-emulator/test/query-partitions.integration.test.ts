@@ -46,8 +46,10 @@ const condition = fc.oneof(
     "ARRAY_CONTAINS(c.tags, 'x')",
   ),
 );
+// Where a filter contradicts itself about the key, a plan has no ranges, and the SDK then asks no partition at all.
 const filter = fc
   .array(condition, { maxLength: 2 })
+  .filter((conditions) => conditions.filter((text) => text.includes('c.pk')).length < 2)
   .chain((conditions) => fc.constantFrom(' AND ', ' OR ').map((glue) => conditions.join(glue)))
   .map((text) => (text === '' ? '' : ` WHERE ${text}`));
 const aggregate = fc
@@ -94,9 +96,11 @@ async function containerOf(rows: readonly Row[], partitions: number): Promise<Co
   return container;
 }
 
+/** The results as text: in their order where the query gives one. */
 async function answers(container: Container, query: string, options: FeedOptions = {}): Promise<string[]> {
   const { resources } = await container.items.query<unknown>(query, options).fetchAll();
-  return resources.map((resource) => JSON.stringify(resource));
+  const texts = resources.map((resource) => JSON.stringify(resource));
+  return query.includes('ORDER BY') ? texts : texts.toSorted();
 }
 
 describe('queries over several physical partitions', () => {
@@ -114,8 +118,7 @@ describe('queries over several physical partitions', () => {
             const expected = await answers(one, text);
             for (const options of [{ maxItemCount }, { maxItemCount, forceQueryPlan: true }]) {
               const found = await answers(four, text, options);
-              if (text.includes('ORDER BY')) expect(found, text).toEqual(expected);
-              else expect(found.toSorted(), text).toEqual(expected.toSorted());
+              expect({ text, found }).toEqual({ text, found: expected });
             }
           }
         },

@@ -95,7 +95,8 @@ function orderedPage(request: PageRequest): Page {
   const { offset, maximum } = compiled.cut(runOf(request));
   const taken = after?.taken ?? 0;
   const start = after === undefined ? offset : placeAfter(rows, after, request);
-  const texts = textsFrom(rows, start, Math.min(request.maximum, maximum - taken), ({ value }) => value);
+  const wanted = Math.min(request.maximum, maximum - taken);
+  const texts = textsOf(rows.slice(start, start + wanted).map(({ value }) => value));
   const end = start + texts.length;
   const last = rows[end - 1];
   const given = taken + texts.length;
@@ -110,17 +111,17 @@ function wholePage(request: PageRequest): Page {
   const { rows, examined } = resultsOf(request, start > 0, (items, run) =>
     compiled.executeOver(documentsOf(items), run),
   );
-  const texts = textsFrom(rows, start, request.maximum, (row) => row);
+  const texts = textsOf(rows.slice(start, start + request.maximum));
   const end = start + texts.length;
   return { texts, continuation: end >= rows.length ? undefined : writePosition(end, 0), examined };
 }
 
-function textsFrom<T>(rows: readonly T[], start: number, count: number, valueOf: (row: T) => Json): string[] {
+function textsOf(values: readonly Json[]): string[] {
   const texts: string[] = [];
   let size = 0;
-  for (const row of rows.slice(start, start + count)) {
+  for (const value of values) {
     if (size > maximumBytes) break;
-    const text = JSON.stringify(valueOf(row));
+    const text = JSON.stringify(value);
     texts.push(text);
     size += text.length;
   }

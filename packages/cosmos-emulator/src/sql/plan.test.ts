@@ -190,7 +190,7 @@ describe('query plans', () => {
     },
   );
 
-  it.each(["SELECT TOP 'x' * FROM c", 'SELECT * FROM c OFFSET 1.5 LIMIT 2', 'SELECT TOP @absent * FROM c'])(
+  it.each(['SELECT * FROM c OFFSET 1.5 LIMIT 2', 'SELECT TOP @absent * FROM c'])(
     'refuse the number in %s',
     (query) => {
       expect(() => plan(query)).toThrow('non-negative integer');
