@@ -1,5 +1,6 @@
 import { wellKnownKey } from './authorization.ts';
 import { createClock, type EmulatorClock } from './clock.ts';
+import type { ConsistencyLevel } from './consistency.ts';
 import { FaultQueue } from './faults/fault-queue.ts';
 import { createGateway, type EmulatorStats, type Gateway } from './gateway.ts';
 import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
@@ -12,6 +13,8 @@ export interface CosmosEmulatorOptions {
   readonly key?: string;
   /** Physical partitions of each container, from 1 to 100. @default 1 */
   readonly partitions?: number;
+  /** Consistency that the account declares; clients read it. @default 'Session' */
+  readonly consistency?: ConsistencyLevel;
   /** Source of time in milliseconds since the Unix epoch; `emulator.clock` stands on it. @default Date.now */
   readonly now?: () => number;
 }
@@ -55,7 +58,7 @@ export class CosmosEmulator {
 
   /** Makes an empty account. Throws a RangeError for options out of range. */
   constructor(options: CosmosEmulatorOptions = {}) {
-    const { key = wellKnownKey, partitions = 1, now } = options;
+    const { key = wellKnownKey, partitions = 1, consistency = 'Session', now } = options;
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 100) {
       throw new RangeError(`partitions must be an integer from 1 to 100, not ${partitions}.`);
     }
@@ -64,6 +67,7 @@ export class CosmosEmulator {
     const account = new Account({ clock: this.clock, partitions, journal: { append() {} } });
     this.#gateway = createGateway({
       account,
+      consistency,
       clock: this.clock,
       faults: this.faults,
       stats: this.#stats,

@@ -2,6 +2,7 @@ import { createSecretKey, randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { authorize } from './authorization.ts';
 import type { EmulatorClock } from './clock.ts';
+import type { ConsistencyLevel } from './consistency.ts';
 import { ConnectionResetError, faultError } from './faults/fault-error.ts';
 import type { Fault, FaultQueue } from './faults/fault-queue.ts';
 import type { ServiceRequest, ServiceResponse } from './http-message.ts';
@@ -30,12 +31,13 @@ export interface Gateway {
 /** Puts the parts together: signature, faults, routes, and errors as the service words them. */
 export function createGateway(parts: {
   account: Account;
+  consistency: ConsistencyLevel;
   clock: EmulatorClock;
   faults: FaultQueue;
   stats: EmulatorStats;
   key: string;
 }): Gateway {
-  const { account, clock, faults, stats } = parts;
+  const { account, consistency, clock, faults, stats } = parts;
   // Made once: turning bytes into a key takes six times as long as signing with it.
   const secret = createSecretKey(parts.key, 'base64');
   const respond = async (
@@ -46,7 +48,7 @@ export function createGateway(parts: {
     authorize(request, target.segments, secret);
     const fault = faults.take(target, request.method);
     if (fault !== undefined) await suffer(fault, signal);
-    const reply = route({ account, clock, request, target });
+    const reply = route({ account, consistency, clock, request, target });
     if (fault?.reset === 'after') throw new ConnectionResetError();
     stats.requestUnits += reply.charge ?? requestCharge.metadata;
     return responseOf(reply, target);

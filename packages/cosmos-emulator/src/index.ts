@@ -1,8 +1,9 @@
 export type { EmulatorClock } from './clock.ts';
+export type { ConsistencyLevel } from './consistency.ts';
 export { CosmosEmulator, type CosmosEmulatorOptions, type InProcessClientOptions } from './emulator.ts';
 export { ConnectionResetError } from './faults/fault-error.ts';
 export type { Fault, FaultQueue, PendingFault } from './faults/fault-queue.ts';
 export type { EmulatorStats } from './gateway.ts';
 export type { HttpRequest, HttpResponse, InProcessHttpClient } from './http-client.ts';
 export type { OperationKind, ResourceKind } from './routes/route-context.ts';
-export type { Listener, ListenOptions } from './server.ts';
+export type { Listener, ListenOptions, TlsIdentity } from './server.ts';

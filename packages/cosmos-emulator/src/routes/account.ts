@@ -2,7 +2,7 @@ import type { RouteTable } from './route-context.ts';
 
 /** `GET /`: the account, which tells clients to go on using the address that they came by. */
 export const accountRoutes: RouteTable = {
-  'account.read': ({ request }) => {
+  'account.read': ({ request, consistency }) => {
     const locations = [{ name: 'South Central US', databaseAccountEndpoint: `${request.origin}/` }];
     return {
       body: {
@@ -17,7 +17,7 @@ export const accountRoutes: RouteTable = {
         readableLocations: locations,
         enableMultipleWriteLocations: false,
         userReplicationPolicy: { asyncReplication: false, minReplicaSetSize: 1, maxReplicasetSize: 4 },
-        userConsistencyPolicy: { defaultConsistencyLevel: 'Session' },
+        userConsistencyPolicy: { defaultConsistencyLevel: consistency },
         systemReplicationPolicy: { minReplicaSetSize: 1, maxReplicasetSize: 4 },
         readPolicy: { primaryReadCoefficient: 1, secondaryReadCoefficient: 1 },
         queryEngineConfiguration: JSON.stringify({ maxSqlQueryInputLength: 524_288, sqlAllowTop: true }),

@@ -1,4 +1,5 @@
 import type { EmulatorClock } from '../clock.ts';
+import type { ConsistencyLevel } from '../consistency.ts';
 import type { ServiceRequest } from '../http-message.ts';
 import type { Json } from '../json.ts';
 import { badRequest } from '../service-error.ts';
@@ -36,6 +37,7 @@ export interface Target {
 /** What a handler works with. */
 export interface RouteContext {
   readonly account: Account;
+  readonly consistency: ConsistencyLevel;
   readonly clock: EmulatorClock;
   readonly request: ServiceRequest;
   readonly target: Target;
