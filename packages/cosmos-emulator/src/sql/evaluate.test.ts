@@ -181,7 +181,7 @@ describe('functions', () => {
     ['SETINTERSECT([1, 2], [2, 3])', [2]],
     ['SETDIFFERENCE([1, 2], [2])', [1]],
     ['ARRAY_CONTAINS_ANY([1, 2], 3, 2)', true],
-    ['ARRAY_CONTAINS_ALL([1, 2], [1, 2])', true],
+    ['ARRAY_CONTAINS_ALL([1, 2], 1, 2)', true],
     ['CHOOSE(2, "a", "b")', 'b'],
     ['OBJECTTOARRAY({a: 1})', [{ k: 'a', v: 1 }]],
     ['TOSTRING(1.5)', '1.5'],

@@ -1,7 +1,8 @@
 import { arrayFunctions } from './array.ts';
 import { conversionFunctions } from './conversion.ts';
-import { dateFunctions } from './date.ts';
+import { dateFunctions } from './date/date-functions.ts';
 import type { BuiltInFunction } from './function-table.ts';
+import { integerFunctions } from './integer.ts';
 import { mathFunctions } from './math.ts';
 import { stringFunctions } from './string.ts';
 import { typeFunctions } from './type.ts';
@@ -10,6 +11,7 @@ const groups = [
   arrayFunctions,
   conversionFunctions,
   dateFunctions,
+  integerFunctions,
   mathFunctions,
   stringFunctions,
   typeFunctions,

@@ -1,24 +1,37 @@
 import { isObject, type Json, type Value } from '../../json.ts';
-import { anyValues, type FunctionTable, ofStrings } from './function-table.ts';
+import { type BuiltInFunction, type FunctionTable, takes } from './function-table.ts';
 
-function parsed(text: string, accept: (value: Json) => boolean): Value {
-  try {
-    const value: Json = JSON.parse(text);
-    return accept(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+/** The deepest nesting that a document may have. */
+const maximumDepth = 128;
+
+function isDeeper(value: Json | undefined, levels: number): boolean {
+  if (value === undefined || value === null || typeof value !== 'object') return false;
+  return levels === 0 || Object.values(value).some((item) => isDeeper(item, levels - 1));
+}
+
+/** Reads a text by the rules of JSON: undefined where it is none, or holds another type of value. */
+function parsing(accept: (value: Json) => boolean): BuiltInFunction {
+  return takes(['string'], (text) => {
+    try {
+      const value: Json = JSON.parse(text);
+      return accept(value) && !isDeeper(value, maximumDepth) ? value : undefined;
+    } catch {
+      return undefined;
+    }
+  });
+}
+
+function toString(value: Value): Value {
+  if (value === undefined || typeof value === 'string') return value;
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 
 /** Functions from and to strings. */
 export const conversionFunctions: FunctionTable = {
-  STRINGTOARRAY: ofStrings((text = '') => parsed(text, (value) => Array.isArray(value)), 1),
-  STRINGTOBOOLEAN: ofStrings((text = '') => parsed(text, (value) => typeof value === 'boolean'), 1),
-  STRINGTONULL: ofStrings((text = '') => parsed(text, (value) => value === null), 1),
-  STRINGTONUMBER: ofStrings((text = '') => parsed(text, (value) => typeof value === 'number'), 1),
-  STRINGTOOBJECT: ofStrings((text = '') => parsed(text, isObject), 1),
-  TOSTRING: anyValues((value) => {
-    if (value === undefined || typeof value === 'string') return value;
-    return JSON.stringify(value);
-  }, 1),
+  STRINGTOARRAY: parsing((value) => Array.isArray(value)),
+  STRINGTOBOOLEAN: parsing((value) => typeof value === 'boolean'),
+  STRINGTONULL: parsing((value) => value === null),
+  STRINGTONUMBER: parsing((value) => typeof value === 'number'),
+  STRINGTOOBJECT: parsing(isObject),
+  TOSTRING: takes(['any'], toString),
 };

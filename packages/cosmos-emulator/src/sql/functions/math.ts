@@ -1,45 +1,44 @@
-import { type FunctionTable, ofNumbers } from './function-table.ts';
+import { type FunctionTable, takes } from './function-table.ts';
 
 /** Rounds halves away from zero, as the service does; Math.round sends them up. */
-function round(value: number, digits: number): number {
-  const scale = 10 ** digits;
-  return (Math.sign(value) * Math.round(Math.abs(value) * scale)) / scale;
+function roundHalves(value: number): number {
+  return Math.sign(value) * Math.round(Math.abs(value));
+}
+
+function round(value: number, digits = 0): number | undefined {
+  // A double has 15 to 17 digits: beyond them there is nothing to round, and the scale would overflow.
+  if (digits > 15) return value;
+  const scale = 10 ** Math.abs(digits);
+  return digits < 0 ? roundHalves(value / scale) * scale : roundHalves(value * scale) / scale;
 }
 
 /** Functions over numbers. */
 export const mathFunctions: FunctionTable = {
-  ABS: ofNumbers((x = 0) => Math.abs(x), 1),
-  ACOS: ofNumbers((x = 0) => Math.acos(x), 1),
-  ASIN: ofNumbers((x = 0) => Math.asin(x), 1),
-  ATAN: ofNumbers((x = 0) => Math.atan(x), 1),
-  ATN2: ofNumbers((y = 0, x = 0) => Math.atan2(y, x), 2),
-  CEILING: ofNumbers((x = 0) => Math.ceil(x), 1),
-  COS: ofNumbers((x = 0) => Math.cos(x), 1),
-  COT: ofNumbers((x = 0) => 1 / Math.tan(x), 1),
-  DEGREES: ofNumbers((x = 0) => (x * 180) / Math.PI, 1),
-  EXP: ofNumbers((x = 0) => Math.exp(x), 1),
-  FLOOR: ofNumbers((x = 0) => Math.floor(x), 1),
-  INTADD: ofNumbers((x = 0, y = 0) => x + y, 2),
-  INTDIV: ofNumbers((x = 0, y = 0) => Math.trunc(x / y), 2),
-  INTMOD: ofNumbers((x = 0, y = 0) => x % y, 2),
-  INTMUL: ofNumbers((x = 0, y = 0) => x * y, 2),
-  INTSUB: ofNumbers((x = 0, y = 0) => x - y, 2),
-  LOG: ofNumbers(
-    (x = 0, base = Math.E) => (base === Math.E ? Math.log(x) : Math.log(x) / Math.log(base)),
-    1,
-    2,
+  ABS: takes(['number'], Math.abs),
+  ACOS: takes(['number'], Math.acos),
+  ASIN: takes(['number'], Math.asin),
+  ATAN: takes(['number'], Math.atan),
+  ATN2: takes(['number', 'number'], Math.atan2),
+  CEILING: takes(['number'], Math.ceil),
+  COS: takes(['number'], Math.cos),
+  COT: takes(['number'], (x) => 1 / Math.tan(x)),
+  DEGREES: takes(['number'], (x) => (x * 180) / Math.PI),
+  EXP: takes(['number'], Math.exp),
+  FLOOR: takes(['number'], Math.floor),
+  LOG: takes(['number', 'number?'], (x, base) =>
+    base === undefined ? Math.log(x) : Math.log(x) / Math.log(base),
   ),
-  LOG10: ofNumbers((x = 0) => Math.log10(x), 1),
-  NUMBERBIN: ofNumbers((x = 0, size = 1) => Math.floor(x / size) * size, 1, 2),
-  PI: ofNumbers(() => Math.PI, 0),
-  POWER: ofNumbers((x = 0, y = 0) => x ** y, 2),
-  RADIANS: ofNumbers((x = 0) => (x * Math.PI) / 180, 1),
-  RAND: ofNumbers(() => Math.random(), 0),
-  ROUND: ofNumbers((x = 0, digits = 0) => round(x, digits), 1, 2),
-  SIGN: ofNumbers((x = 0) => Math.sign(x), 1),
-  SIN: ofNumbers((x = 0) => Math.sin(x), 1),
-  SQRT: ofNumbers((x = 0) => Math.sqrt(x), 1),
-  SQUARE: ofNumbers((x = 0) => x * x, 1),
-  TAN: ofNumbers((x = 0) => Math.tan(x), 1),
-  TRUNC: ofNumbers((x = 0) => Math.trunc(x), 1),
+  LOG10: takes(['number'], Math.log10),
+  NUMBERBIN: takes(['number', 'number?'], (x, size = 1) => Math.floor(x / size) * size),
+  PI: takes([], () => Math.PI),
+  POWER: takes(['number', 'number'], (x, y) => x ** y),
+  RADIANS: takes(['number'], (x) => (x * Math.PI) / 180),
+  RAND: takes([], Math.random),
+  ROUND: takes(['number', 'integer?'], round),
+  SIGN: takes(['number'], Math.sign),
+  SIN: takes(['number'], Math.sin),
+  SQRT: takes(['number'], Math.sqrt),
+  SQUARE: takes(['number'], (x) => x * x),
+  TAN: takes(['number'], Math.tan),
+  TRUNC: takes(['number'], Math.trunc),
 };

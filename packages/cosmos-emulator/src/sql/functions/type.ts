@@ -1,17 +1,18 @@
 import { isObject } from '../../json.ts';
-import { anyValues, type FunctionTable } from './function-table.ts';
+import { type FunctionTable, takes } from './function-table.ts';
+import { isInteger } from './integer.ts';
 
-/** Functions that ask what a value is. They answer true or false, never undefined. */
+/** Functions that ask what a value is, and answer true or false, never undefined; and the choice by a condition. */
 export const typeFunctions: FunctionTable = {
-  IIF: anyValues((test, yes, no) => (test === true ? yes : no), 3),
-  IS_ARRAY: anyValues((value) => Array.isArray(value), 1),
-  IS_BOOL: anyValues((value) => typeof value === 'boolean', 1),
-  IS_DEFINED: anyValues((value) => value !== undefined, 1),
-  IS_FINITE_NUMBER: anyValues((value) => typeof value === 'number' && Number.isFinite(value), 1),
-  IS_INTEGER: anyValues((value) => Number.isSafeInteger(value), 1),
-  IS_NULL: anyValues((value) => value === null, 1),
-  IS_NUMBER: anyValues((value) => typeof value === 'number', 1),
-  IS_OBJECT: anyValues((value) => isObject(value), 1),
-  IS_PRIMITIVE: anyValues((value) => value !== undefined && (value === null || typeof value !== 'object'), 1),
-  IS_STRING: anyValues((value) => typeof value === 'string', 1),
+  IIF: takes(['any', 'any', 'any'], (test, yes, no) => (test === true ? yes : no)),
+  IS_ARRAY: takes(['any'], (value) => Array.isArray(value)),
+  IS_BOOL: takes(['any'], (value) => typeof value === 'boolean'),
+  IS_DEFINED: takes(['any'], (value) => value !== undefined),
+  IS_FINITE_NUMBER: takes(['any'], (value) => Number.isFinite(value)),
+  IS_INTEGER: takes(['any'], isInteger),
+  IS_NULL: takes(['any'], (value) => value === null),
+  IS_NUMBER: takes(['any'], (value) => typeof value === 'number'),
+  IS_OBJECT: takes(['any'], isObject),
+  IS_PRIMITIVE: takes(['any'], (value) => value === null || !['object', 'undefined'].includes(typeof value)),
+  IS_STRING: takes(['any'], (value) => typeof value === 'string'),
 };
