@@ -4,6 +4,7 @@ import { dateFunctions } from './date/date-functions.ts';
 import type { BuiltInFunction } from './function-table.ts';
 import { integerFunctions } from './integer.ts';
 import { mathFunctions } from './math.ts';
+import { regularExpressionFunctions } from './regular-expression.ts';
 import { stringFunctions } from './string.ts';
 import { typeFunctions } from './type.ts';
 
@@ -13,6 +14,7 @@ const groups = [
   dateFunctions,
   integerFunctions,
   mathFunctions,
+  regularExpressionFunctions,
   stringFunctions,
   typeFunctions,
 ];
