@@ -5,6 +5,7 @@ import type { BuiltInFunction } from './function-table.ts';
 import { integerFunctions } from './integer.ts';
 import { mathFunctions } from './math.ts';
 import { regularExpressionFunctions } from './regular-expression.ts';
+import { spatialFunctions } from './spatial/spatial-functions.ts';
 import { stringFunctions } from './string.ts';
 import { typeFunctions } from './type.ts';
 
@@ -15,6 +16,7 @@ const groups = [
   integerFunctions,
   mathFunctions,
   regularExpressionFunctions,
+  spatialFunctions,
   stringFunctions,
   typeFunctions,
 ];
