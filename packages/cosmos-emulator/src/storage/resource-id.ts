@@ -21,6 +21,12 @@ export function createResourceIds(): {
   };
 }
 
+/** Reads the number back out of the `_rid` of a resource. */
+export function resourceNumber(rid: string): number | undefined {
+  const bytes = Buffer.from(rid.replaceAll('-', '/'), 'base64');
+  return bytes.length < 4 ? undefined : bytes.readUInt32BE(bytes.length - 4) & 0x7fffffff;
+}
+
 /** A generator of resource ids, shared by everything inside one emulator. */
 export type ResourceIds = ReturnType<typeof createResourceIds>;
 

@@ -3,6 +3,7 @@ import { conversionFunctions } from './conversion.ts';
 import { dateFunctions } from './date/date-functions.ts';
 import type { BuiltInFunction } from './function-table.ts';
 import { integerFunctions } from './integer.ts';
+import { itemFunctions } from './item.ts';
 import { mathFunctions } from './math.ts';
 import { regularExpressionFunctions } from './regular-expression.ts';
 import { spatialFunctions } from './spatial/spatial-functions.ts';
@@ -14,6 +15,7 @@ const groups = [
   conversionFunctions,
   dateFunctions,
   integerFunctions,
+  itemFunctions,
   mathFunctions,
   regularExpressionFunctions,
   spatialFunctions,
