@@ -2,6 +2,7 @@ import { isObject, type JsonObject } from '../json.ts';
 import { badRequest } from '../service-error.ts';
 import { parseQuery } from '../sql/parse.ts';
 import { compileTop } from '../sql/query-engine.ts';
+import { startRun } from '../sql/scope.ts';
 import { readParameters } from './request-scope.ts';
 import { pageSize, type Reply, type RouteContext, readJson } from './route-context.ts';
 
@@ -29,6 +30,6 @@ function queried(
 ): readonly unknown[] {
   const body = readJson(request);
   if (!isObject(body) || typeof body.query !== 'string') throw badRequest('The request holds no query.');
-  const run = { parameters: readParameters(body), now, aggregates: [] };
+  const run = startRun({ parameters: readParameters(body), now });
   return compileTop(parseQuery(body.query)).executeOver(resources, run);
 }

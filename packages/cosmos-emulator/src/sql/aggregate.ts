@@ -1,7 +1,7 @@
 import { canonical, type Json, type Value } from '../json.ts';
 import type { AggregateName } from './ast.ts';
 import { compareValues, typeRank } from './compare.ts';
-import type { Evaluator } from './evaluate.ts';
+import type { Evaluator } from './scope.ts';
 
 /** Folds values, one at a time, into one. */
 interface Accumulator {

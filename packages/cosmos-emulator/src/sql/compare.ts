@@ -1,4 +1,5 @@
 import { canonical, type Value } from '../json.ts';
+import { cost, type Spend } from './allowance.ts';
 
 /** Place of a value's type in Cosmos order: undefined, null, boolean, number, string, array, object. */
 export function typeRank(value: Value): number {
@@ -40,9 +41,25 @@ export function compareValues(left: Value, right: Value): number {
   return rank > 4 ? compareStrings(canonical(left), canonical(right)) : 0;
 }
 
-/** Tells whether two defined values are equal, at any depth and whatever the order of properties. */
-export function valuesEqual(left: Value, right: Value): boolean {
+/**
+ * Tells whether two values are equal, at any depth and whatever the order of properties. `spend` counts the values
+ * inside them that were looked at.
+ */
+export function valuesEqual(left: Value, right: Value, spend?: Spend): boolean {
   if (left === right) return true;
-  if (left === null || right === null || typeof left !== 'object' || typeof right !== 'object') return false;
-  return canonical(left) === canonical(right);
+  if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
+  spend?.(cost.node);
+  if (Array.isArray(left)) {
+    return (
+      Array.isArray(right) &&
+      left.length === right.length &&
+      left.every((item, at) => valuesEqual(item, right[at], spend))
+    );
+  }
+  if (Array.isArray(right)) return false;
+  const names = Object.keys(left);
+  return (
+    names.length === Object.keys(right).length &&
+    names.every((name) => Object.hasOwn(right, name) && valuesEqual(left[name], right[name], spend))
+  );
 }

@@ -3,16 +3,13 @@ import type { Json, Value } from '../json.ts';
 import { compareStrings, compareValues } from './compare.ts';
 import { parseQuery } from './parse.ts';
 import { compileTop } from './query-engine.ts';
+import { startRun } from './scope.ts';
 
 const now = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 
 function run(query: string, documents: Json[] = [{}], parameters: Record<string, Value> = {}): Json[] {
   const compiled = compileTop(parseQuery(query));
-  return compiled.executeOver(documents, {
-    parameters: new Map(Object.entries(parameters)),
-    now,
-    aggregates: [],
-  });
+  return compiled.executeOver(documents, startRun({ parameters: new Map(Object.entries(parameters)), now }));
 }
 
 /** Evaluates an expression over one document; undefined where it has no value. */

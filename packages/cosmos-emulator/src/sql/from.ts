@@ -1,6 +1,7 @@
 import type { Json } from '../json.ts';
+import { cost, weigh } from './allowance.ts';
 import type { Expression, FromItem, Query } from './ast.ts';
-import { compile, type Row, type Run, type Scope } from './evaluate.ts';
+import type { Row, Run, Scope } from './scope.ts';
 
 /** Gives the names of a query their slots; those of the scope around come first. */
 export function slotsOf(query: Query, outer: Scope): Map<string, number> {
@@ -9,8 +10,7 @@ export function slotsOf(query: Query, outer: Scope): Map<string, number> {
   for (const [at, item] of query.from.entries()) {
     // The document that the outermost query starts from already has its slot.
     if (at === 0 && isDocument(item, outer)) slots.set(item.alias ?? '', slots.get(rootName) ?? 0);
-    else if (item.alias === undefined) next++;
-    else slots.set(item.alias, next++);
+    else slots.set(item.alias ?? `<source ${at}>`, next++);
   }
   return slots;
 }
@@ -20,9 +20,11 @@ export const rootName = '<document>';
 
 /** Only the first source of the outermost query may name the container by any name. */
 function isDocument(item: FromItem, outer: Scope): boolean {
-  return (
-    item.source.kind === 'variable' && !item.iterate && outer.slots.has(rootName) && outer.slots.size === 1
-  );
+  return item.source.kind === 'variable' && !item.iterate && isOutermost(outer);
+}
+
+function isOutermost({ slots }: Scope): boolean {
+  return slots.has(rootName) && slots.size === 1;
 }
 
 /** Gives, for one row of the scope around, the rows of the sources that pass the filter. */
@@ -33,7 +35,7 @@ export function compileFrom(query: Query, outer: Scope): Expand {
   const filter = query.where;
   const slots = slotsOf(query, outer);
   const accept =
-    filter === undefined ? undefined : compile(filter, { ...outer, slots, aggregations: undefined });
+    filter === undefined ? undefined : outer.compile(filter, { ...outer, slots, aggregations: undefined });
   let expand: Expand = (row, run, emit) => {
     if (accept === undefined || accept(row, run) === true) emit(row);
   };
@@ -47,7 +49,10 @@ export function compileFrom(query: Query, outer: Scope): Expand {
 
 function joined(source: (row: Row, run: Run) => readonly Json[], next: Expand): Expand {
   return (row, run, emit) => {
-    for (const value of source(row, run)) next([...row, value], run, emit);
+    for (const value of source(row, run)) {
+      run.spend(cost.row);
+      next([...row, value], run, emit);
+    }
   };
 }
 
@@ -60,11 +65,15 @@ function sourceOf(query: Query, at: number, outer: Scope): (row: Row, run: Run) 
   const { source, iterate } = item;
   if (source.kind === 'query') {
     const compiled = outer.compileQuery(source.query, { ...outer, slots, aggregations: undefined });
-    if (!iterate) return (row, run) => compiled.execute(row, run);
-    return (row, run) => compiled.execute(row, run).flatMap((value) => (Array.isArray(value) ? value : []));
+    return (row, run) => {
+      const rows = compiled.execute(row, run);
+      // What is built here can go into what is built next, and so on: it must not grow with every level.
+      for (const value of rows) weigh(value, run.spend);
+      return iterate ? rows.flatMap((value) => (Array.isArray(value) ? value : [])) : rows;
+    };
   }
-  if (at === 0 && outer.slots.has(rootName)) nameRoot(source, slots);
-  const evaluate = compile(source, { ...outer, slots, aggregations: undefined });
+  if (at === 0 && isOutermost(outer)) nameRoot(source, slots);
+  const evaluate = outer.compile(source, { ...outer, slots, aggregations: undefined });
   return (row, run) => {
     const value = evaluate(row, run);
     if (iterate) return Array.isArray(value) ? value : [];

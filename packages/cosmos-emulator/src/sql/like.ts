@@ -1,3 +1,5 @@
+import { cost, type Spend } from './allowance.ts';
+
 /** Tests one character of the text. */
 type CharacterTest = (character: string) => boolean;
 
@@ -6,12 +8,15 @@ type Step = CharacterTest | 'any';
 
 /**
  * Compiles a LIKE pattern: `%` is any text, `_` one character, `[a-f]` and `[^a-f]` sets, and the character after the
- * escape stands for itself. Matching takes at most the length of the text times that of the pattern: a regular
- * expression would run away on patterns with many `%`.
+ * escape stands for itself. Matching takes at most the length of the text times that of the pattern, and spends what
+ * it takes: a regular expression would run away on patterns with many `%`.
  */
-export function compileLike(pattern: string, escape: string | undefined): (text: string) => boolean {
+export function compileLike(
+  pattern: string,
+  escape: string | undefined,
+): (text: string, spend: Spend) => boolean {
   const steps = stepsOf(pattern, escape);
-  return (text) => matches(steps, text);
+  return (text, spend) => matches(steps, text, spend);
 }
 
 function stepsOf(pattern: string, escape: string | undefined): Step[] {
@@ -54,7 +59,7 @@ function inSet(listed: string, character: string): boolean {
 }
 
 /** When a step fails, only the last `%` needs to take one character more: earlier ones can have no better place. */
-function matches(steps: readonly Step[], text: string): boolean {
+function matches(steps: readonly Step[], text: string, spend: Spend): boolean {
   let at = 0;
   let step = 0;
   let resumeStep = -1;
@@ -68,6 +73,7 @@ function matches(steps: readonly Step[], text: string): boolean {
       at++;
       step++;
     } else if (resumeStep >= 0) {
+      spend((1 + at - resumeAt) * cost.character);
       step = resumeStep;
       at = ++resumeAt;
     } else {

@@ -3,9 +3,9 @@ import type { Container, ItemScope } from '../storage/container.ts';
 import type { StoredItem } from '../storage/stored-item.ts';
 import type { Parameters } from './constant.ts';
 import { type Resumption, readPlace, readPosition, writePlace, writePosition } from './continuation.ts';
-import type { Run } from './evaluate.ts';
 import type { PreparedQuery } from './query-engine.ts';
 import type { SortedResult } from './run.ts';
+import { type Run, startRun } from './scope.ts';
 
 /** What to run, over which part of the container, and how much of it to give. */
 export interface PageRequest {
@@ -56,7 +56,7 @@ const pagers: Readonly<Record<PreparedQuery['compiled']['paging'], (request: Pag
 };
 
 function runOf({ parameters, now }: PageRequest): Run {
-  return { parameters, now, aggregates: [] };
+  return startRun({ parameters, now });
 }
 
 /** Each document speaks for itself: the page begins after the last one seen, and stops when it is full. */

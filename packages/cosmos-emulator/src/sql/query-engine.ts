@@ -2,11 +2,15 @@ import { isObject, type JsonObject } from '../json.ts';
 import type { ContainerProperties } from '../storage/container-properties.ts';
 import { type AccessPathFinder, accessPathFinder } from './access-path.ts';
 import type { Query } from './ast.ts';
+import { checkLimits } from './check.ts';
+import { computedProperties } from './computed-property.ts';
 import { rootOf } from './document-path.ts';
+import { compile } from './evaluate.ts';
 import { rootName } from './from.ts';
 import { applyIndexPolicy } from './index-policy.ts';
 import { parseQuery } from './parse.ts';
 import { type CompiledQuery, compileQuery } from './run.ts';
+import { type Evaluator, startRun } from './scope.ts';
 
 /** A query that was parsed and compiled for a container. */
 export interface PreparedQuery {
@@ -34,7 +38,10 @@ export function prepareQuery(text: string, properties: ContainerProperties): Pre
   const entry: PreparedQuery = {
     text,
     query,
-    compiled: compileTop(applyIndexPolicy(query, indexingPolicyOf(properties))),
+    compiled: compileTop(
+      applyIndexPolicy(query, indexingPolicyOf(properties)),
+      computedProperties(properties.definition.computedProperties),
+    ),
     access: accessPathFinder(query, properties.partitionKey.paths),
     wholeDocuments: givesWholeDocuments(query),
   };
@@ -47,15 +54,20 @@ export function indexingPolicyOf({ definition }: ContainerProperties): JsonObjec
   return isObject(definition.indexingPolicy) ? definition.indexingPolicy : {};
 }
 
-/** Compiles a query that starts from documents. */
-export function compileTop(query: Query): CompiledQuery {
-  return compileQuery(query, { slots: new Map([[rootName, 0]]), aggregations: undefined, compileQuery });
+/** Compiles a query that starts from documents, which may have computed properties. Throws status 400. */
+export function compileTop(
+  query: Query,
+  computed: ReadonlyMap<string, Evaluator> = new Map(),
+): CompiledQuery {
+  checkLimits(query);
+  const slots = new Map([[rootName, 0]]);
+  return compileQuery(query, { slots, aggregations: undefined, computed, compile, compileQuery });
 }
 
 /** Tells whether a document passes a filter such as `FROM c WHERE c.a = 1`, as conditional patches have it. */
 export function matchesCondition(document: JsonObject, condition: string, now: number): boolean {
   const compiled = compileTop(parseQuery(`SELECT VALUE 1 ${condition}`));
-  return compiled.executeOver([document], { parameters: new Map(), now, aggregates: [] }).length > 0;
+  return compiled.executeOver([document], startRun({ parameters: new Map(), now })).length > 0;
 }
 
 function givesWholeDocuments({ select, from, ...query }: Query): boolean {

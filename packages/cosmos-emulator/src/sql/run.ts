@@ -1,10 +1,14 @@
 import { canonical, type Json, type JsonObject, type Value } from '../json.ts';
 import { queryError } from '../service-error.ts';
 import type { Aggregation } from './aggregate.ts';
+import { cost, weigh } from './allowance.ts';
 import type { Expression, Query, SelectItem } from './ast.ts';
+import { checkClauses, checkGrouping } from './check.ts';
 import { compareValues } from './compare.ts';
-import { compile, type Evaluator, type Row, type Run, type Scope, setProperty } from './evaluate.ts';
+import { setProperty } from './evaluate/values.ts';
 import { compileFrom, type Expand, slotsOf } from './from.ts';
+import type { Evaluator, Row, Run, Scope } from './scope.ts';
+import { childrenOf, selectedBy } from './visit.ts';
 
 /** A query that is ready to run. */
 export interface CompiledQuery {
@@ -62,23 +66,25 @@ interface Plan {
 
 /** Compiles a query against the names of the scope around it. Throws status 400 for what does not resolve. */
 export function compileQuery(query: Query, outer: Scope): CompiledQuery {
-  checkMeaning(query);
+  checkClauses(query);
   const aggregations: Aggregation[] = [];
-  const scope: Scope = { slots: slotsOf(query, outer), aggregations, compileQuery };
+  const scope: Scope = { ...outer, slots: slotsOf(query, outer), aggregations };
+  const plain: Scope = { ...scope, aggregations: undefined };
   const plan: Plan = {
     expand: compileFrom(query, outer),
-    project: compileSelect(query, scope),
+    project: weighed(query, compileSelect(query, scope)),
     order: query.orderBy.map(({ expression, descending }) => ({
-      value: compile(expression, scope),
+      value: scope.compile(expression, scope),
       descending,
     })),
-    group: query.groupBy.map((expression) => compile(expression, { ...scope, aggregations: undefined })),
+    group: query.groupBy.map((expression) => scope.compile(expression, plain)),
     aggregations,
     distinct: query.distinct,
-    top: bound(query.top, 'TOP'),
-    offset: bound(query.offset, 'OFFSET'),
-    limit: bound(query.limit, 'LIMIT'),
+    top: bound(query.top, 'TOP', plain),
+    offset: bound(query.offset, 'OFFSET', plain),
+    limit: bound(query.limit, 'LIMIT', plain),
   };
+  checkGrouping(query, aggregations.length > 0);
   const grouped = plan.group.length > 0 || plan.aggregations.length > 0;
   const cut = plan.top !== undefined || plan.limit !== undefined;
   const whole = grouped || plan.distinct || (cut && plan.order.length === 0);
@@ -88,6 +94,7 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
     resultsOf: (document, run) => {
       const results: Json[] = [];
       plan.expand([document], run, (row) => {
+        run.spend(cost.result);
         const value = plan.project(row, run);
         if (value !== undefined) results.push(value);
       });
@@ -105,24 +112,9 @@ function* rowsOf(documents: Iterable<Json>): Generator<Row> {
   for (const document of documents) yield [document];
 }
 
-function checkMeaning(query: Query): void {
-  if (query.select.kind === 'star') {
-    const { span } = query.select;
-    if (query.from.length === 0)
-      throw queryError("'SELECT *' is not valid if FROM clause is omitted.", 'SC2040', span);
-    if (query.from.length > 1)
-      throw queryError("'SELECT *' is only valid with a single input set.", 'SC2041', span);
-    if (query.groupBy.length > 0)
-      throw queryError("'SELECT *' is not valid with GROUP BY clause.", 'SC2042', span);
-  }
-  if (query.groupBy.length > 0 && query.orderBy.length > 0) {
-    throw queryError("'ORDER BY' is not supported in presence of GROUP BY.", 'SC2103');
-  }
-}
-
-function bound(expression: Expression | undefined, clause: string): Evaluator | undefined {
+function bound(expression: Expression | undefined, clause: string, scope: Scope): Evaluator | undefined {
   if (expression === undefined) return undefined;
-  const evaluate = compile(expression, { slots: new Map(), aggregations: undefined, compileQuery });
+  const evaluate = scope.compile(expression, scope);
   return (row, run) => {
     const value = evaluate(row, run);
     if (Number.isInteger(value) && Number(value) >= 0) return value;
@@ -130,16 +122,35 @@ function bound(expression: Expression | undefined, clause: string): Evaluator | 
   };
 }
 
+/** Reads of a source that a result may have before its weight is looked at. */
+const lightReads = 16;
+
+/** A result that repeats its sources without end is weighed: it would take more room than there is. */
+function weighed(query: Query, project: Evaluator): Evaluator {
+  const parts = selectedBy(query);
+  let reads = 0;
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (part.kind === 'variable' || part.kind === 'parameter' || 'query' in part) reads++;
+    for (const child of childrenOf(part)) parts.push(child);
+  }
+  if (reads <= lightReads) return project;
+  return (row, run) => {
+    const value = project(row, run);
+    weigh(value, run.spend);
+    return value;
+  };
+}
+
 function compileSelect(query: Query, scope: Scope): Evaluator {
   const { select } = query;
-  if (select.kind === 'value') return compile(select.expression, scope);
+  if (select.kind === 'value') return scope.compile(select.expression, scope);
   if (select.kind === 'star') {
     const slot = scope.slots.get(query.from[0]?.alias ?? '') ?? Math.max(...scope.slots.values());
     return (row) => row[slot];
   }
   const names = selectNames(select.items);
   const items = select.items.map(
-    ({ expression }, at) => [names[at] ?? '', compile(expression, scope)] as const,
+    ({ expression }, at) => [names[at] ?? '', scope.compile(expression, scope)] as const,
   );
   return (row, run) => {
     const result: JsonObject = {};
@@ -167,6 +178,7 @@ function collect(plan: Plan, rows: Iterable<Row>, run: Run): Candidate[] {
   if (plan.group.length > 0 || plan.aggregations.length > 0) return collectGroups(plan, rows, run);
   const found: Candidate[] = [];
   const emit = (row: Row): void => {
+    run.spend(cost.result);
     const value = plan.project(row, run);
     if (value !== undefined) found.push({ value, keys: plan.order.map((term) => term.value(row, run)) });
   };
@@ -178,7 +190,8 @@ function collectGroups(plan: Plan, rows: Iterable<Row>, run: Run): Candidate[] {
   const start = () => plan.aggregations.map((aggregation) => aggregation.start());
   const groups = new Map<string, { readonly row: Row; readonly accumulators: ReturnType<typeof start> }>();
   const emit = (row: Row): void => {
-    const key = plan.group.length === 0 ? '' : plan.group.map((value) => canonical(value(row, run))).join();
+    run.spend(cost.row);
+    const key = plan.group.length === 0 ? '' : plan.group.map((value) => keyOf(value(row, run), run)).join();
     let group = groups.get(key);
     if (group === undefined) groups.set(key, (group = { row, accumulators: start() }));
     for (let at = 0; at < plan.aggregations.length; at++) {
@@ -196,10 +209,17 @@ function collectGroups(plan: Plan, rows: Iterable<Row>, run: Run): Candidate[] {
   });
 }
 
+/** The same text for the same value. */
+function keyOf(value: Value, run: Run): string {
+  const key = canonical(value);
+  run.spend(key.length * cost.key);
+  return key;
+}
+
 function finish(plan: Plan, found: Candidate[], run: Run): Json[] {
   if (plan.order.length > 0) found.sort((left, right) => compareKeys(plan, left.keys, right.keys));
   let results = found.map(({ value }) => value).filter((value) => value !== undefined);
-  if (plan.distinct) results = [...new Map(results.map((value) => [canonical(value), value])).values()];
+  if (plan.distinct) results = [...new Map(results.map((value) => [keyOf(value, run), value])).values()];
   const { offset, maximum } = cutOf(plan, run);
   return offset === 0 && maximum >= results.length ? results : results.slice(offset, offset + maximum);
 }
@@ -215,6 +235,7 @@ function sortedResults(plan: Plan, documents: Iterable<OrderedSource>, run: Run)
   for (const { document, sequence } of documents) {
     let ordinal = 0;
     plan.expand([document], run, (row) => {
+      run.spend(cost.result);
       const value = plan.project(row, run);
       const keys = plan.order.map((term) => term.value(row, run));
       if (value !== undefined) found.push({ value, keys, sequence, ordinal: ordinal++ });

@@ -10,6 +10,11 @@ const aggregates: ReadonlyMap<string, AggregateName> = new Map(
   ]),
 );
 
+/** Tells whether a function folds the rows of a group. */
+export function isAggregate(name: string): boolean {
+  return aggregates.has(name.toUpperCase());
+}
+
 /** How tightly the tests of a value, and the operators around them, bind. */
 const level = { coalesce: 1, or: 2, and: 3, test: 4, operator: 5, sign: 15 } as const;
 
