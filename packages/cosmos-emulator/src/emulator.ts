@@ -5,6 +5,7 @@ import { FaultQueue } from './faults/fault-queue.ts';
 import { createGateway, type EmulatorStats, type Gateway } from './gateway.ts';
 import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
 import { type Listener, type ListenOptions, listen } from './server.ts';
+import { type EmulatorSnapshot, entriesOf, takeSnapshot } from './snapshot.ts';
 import { Account } from './storage/account.ts';
 
 /** How an emulator is made. */
@@ -53,6 +54,7 @@ export class CosmosEmulator {
   /** Faults for the requests to come. */
   readonly faults = new FaultQueue();
   readonly #stats: EmulatorStats = { requests: 0, requestUnits: 0 };
+  readonly #account: Account;
   readonly #gateway: Gateway;
   readonly #listeners = new Set<Listener>();
 
@@ -64,9 +66,9 @@ export class CosmosEmulator {
     }
     this.key = key;
     this.clock = createClock(now);
-    const account = new Account({ clock: this.clock, partitions, journal: { append() {} } });
+    this.#account = new Account({ clock: this.clock, partitions, journal: { append() {} } });
     this.#gateway = createGateway({
-      account,
+      account: this.#account,
       consistency,
       clock: this.clock,
       faults: this.faults,
@@ -95,6 +97,32 @@ export class CosmosEmulator {
     const listener = await listen(this.#gateway, options);
     this.#listeners.add(listener);
     return listener;
+  }
+
+  /**
+   * Takes the state of the account, for `restore`. The clock, faults and statistics are no part of it.
+   *
+   * @example
+   * ```ts
+   * import { CosmosEmulator } from '@polyphase/cosmos-emulator';
+   * import { beforeEach } from 'vitest';
+   *
+   * const emulator = new CosmosEmulator();
+   * const filled = emulator.snapshot();
+   * beforeEach(() => emulator.restore(filled));
+   * ```
+   */
+  snapshot(): EmulatorSnapshot {
+    return takeSnapshot(this.#account);
+  }
+
+  /**
+   * Puts the account back to a snapshot of this or another emulator: items, ETags, resource ids and positions are what
+   * they were, and clients see them at once. Resource ids that are given out later are new. Throws a TypeError for what is no
+   * snapshot; the account then stays as it is.
+   */
+  restore(snapshot: EmulatorSnapshot): void {
+    this.#account.restore([...entriesOf(snapshot)]);
   }
 
   /** Closes every server that `listen` started. The data stays, for clients in the process. */

@@ -7,3 +7,4 @@ export type { EmulatorStats } from './gateway.ts';
 export type { HttpRequest, HttpResponse, InProcessHttpClient } from './http-client.ts';
 export type { OperationKind, ResourceKind } from './routes/route-context.ts';
 export type { Listener, ListenOptions, TlsIdentity } from './server.ts';
+export type { EmulatorSnapshot } from './snapshot.ts';

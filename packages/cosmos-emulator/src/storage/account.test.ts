@@ -4,7 +4,7 @@ import { Account } from './account.ts';
 import type { JournalEntry } from './journal.ts';
 
 function accountWith(entries: JournalEntry[]): Account {
-  const journal = { append: (entry: JournalEntry) => void entries.push(entry) };
+  const journal = { append: (...more: JournalEntry[]) => void entries.push(...more) };
   return new Account({ clock: createClock(() => 1_700_000_000_000), partitions: 2, journal });
 }
 
@@ -57,8 +57,20 @@ describe('the journal of an account', () => {
     for (const entry of account.entries()) again.apply(entry);
     const address = again.address(['dbs', 'app', 'colls']);
     const created = again.createContainer(address, { id: 'new', partitionKey: { paths: ['/pk'] } });
-    const rids = [...account.entries()].map((entry) => JSON.stringify(entry));
-    expect(rids.some((text) => text.includes(created.rid))).toBe(false);
+    const next = account.createContainer(address, { id: 'new', partitionKey: { paths: ['/pk'] } });
+    expect(created.rid).toBe(next.rid);
+  });
+
+  it('can be put back, to the last number', () => {
+    const account = accountWith([]);
+    fill(account);
+    const before = [...account.entries()];
+    const old = account.container('app', 'kept').rid;
+    account.delete('dbs', 'app');
+    fill(account);
+    account.restore(before);
+    expect([...account.entries()].slice(1)).toEqual(before.slice(1));
+    expect(account.container('app', 'kept').rid).toBe(old);
   });
 
   it('refuses what it could not keep, and leaves the state as it was', () => {

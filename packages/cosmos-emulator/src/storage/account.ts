@@ -40,7 +40,7 @@ export class Account {
   readonly #partitions: number;
   readonly #journal: Journal;
   readonly #rids: ResourceIds = createResourceIds();
-  readonly #tree = new ResourceTree();
+  #tree = new ResourceTree();
   /** By resource id. */
   readonly #containers = new Map<string, Container>();
 
@@ -74,14 +74,18 @@ export class Account {
   }
 
   /** Creates a resource. Throws 409 for an id that is taken. */
-  create({ collection, parent, body, ridBytes, links = {} }: NewResource): Resource {
+  create(init: NewResource): Resource {
+    const resource = this.#newResource(init);
+    this.#commit({ type: 'put', collection: init.collection, resource });
+    return resource;
+  }
+
+  #newResource({ collection, parent, body, ridBytes, links = {} }: NewResource): Resource {
     if (this.#tree.find(collection, body.id) !== undefined) throw conflict();
     const _rid = this.#rids.next(parent?._rid ?? '', ridBytes);
     const kind = collection.slice(collection.lastIndexOf('/') + 1);
     const _self = `${parent?._self ?? ''}${kind}/${_rid}/`;
-    const resource = { ...body, _rid, _self, ...this.#stamp(), ...links };
-    this.#commit({ type: 'put', collection, resource });
-    return resource;
+    return { ...body, _rid, _self, ...this.#stamp(), ...links };
   }
 
   /** Puts a new version in the place of a resource; its links stay. */
@@ -102,9 +106,10 @@ export class Account {
   createContainer({ collection, parent }: Address, body: Json | undefined): Container {
     const { id, definition, partitionKey } = parseContainer(body);
     const created = { collection, parent, body: { ...definition, id }, ridBytes: 8, links: containerLinks };
-    const { _rid } = this.create(created);
+    const resource = this.#newResource(created);
+    const { _rid } = resource;
     const layout = evenLayout(this.#partitions, partitionKey, () => this.#rids.next(_rid, 16));
-    this.#commit({ type: 'partitions', container: _rid, layout });
+    this.#commit({ type: 'put', collection, resource }, { type: 'partitions', container: _rid, layout });
     return this.#containerOf(_rid);
   }
 
@@ -118,21 +123,30 @@ export class Account {
   apply(entry: JournalEntry): void {
     if (entry.type === 'put') this.#put(entry.collection, entry.resource);
     else if (entry.type === 'delete') this.#remove(entry.collection, entry.id);
+    else if (entry.type === 'ids') this.#rids.skip(entry.count);
     else if (entry.type === 'partitions') this.#containerOf(entry.container).lay(entry.layout);
     else this.#containerOf(entry.container).apply(entry);
   }
 
   /** The entries that make the state as it is out of nothing. */
   *entries(): Generator<JournalEntry> {
+    yield { type: 'ids', count: this.#rids.count };
     for (const [collection, resource] of this.#tree.entries()) {
       yield { type: 'put', collection, resource };
       yield* this.#containers.get(resource._rid)?.entries() ?? [];
     }
   }
 
-  #commit(entry: JournalEntry): void {
-    this.#journal.append(entry);
-    this.apply(entry);
+  /** Puts another state in the place of this one. Resource ids that are given out later are new all the same. */
+  restore(entries: Iterable<JournalEntry>): void {
+    this.#tree = new ResourceTree();
+    this.#containers.clear();
+    for (const entry of entries) this.apply(entry);
+  }
+
+  #commit(...entries: JournalEntry[]): void {
+    this.#journal.append(...entries);
+    for (const entry of entries) this.apply(entry);
   }
 
   #put(collection: string, resource: Resource): void {

@@ -37,6 +37,8 @@ export interface ItemWrite {
  * snapshots hold and what the data folder logs.
  */
 export type JournalEntry =
+  /** So many resource ids have been given out. */
+  | { readonly type: 'ids'; readonly count: number }
   | { readonly type: 'put'; readonly collection: string; readonly resource: Resource }
   | { readonly type: 'delete'; readonly collection: string; readonly id: string }
   | { readonly type: 'partitions'; readonly container: string; readonly layout: readonly PartitionLayout[] }
@@ -55,6 +57,6 @@ export type JournalEntryOf<T extends JournalEntry['type']> = Extract<JournalEntr
 
 /** Takes note of each change before it is made true. */
 export interface Journal {
-  /** Keeps an entry. When it throws, the change does not happen, and the client is told so. */
-  append(entry: JournalEntry): void;
+  /** Keeps entries, all or none. When it throws, the change does not happen, and the client is told so. */
+  append(...entries: readonly JournalEntry[]): void;
 }

@@ -5,9 +5,19 @@ export function createResourceIds(): {
   next(parent: string, bytes: number): string;
   /** Keeps clear of an id that was made in an earlier life of the same data. */
   seen(rid: string): void;
+  /** How many were given out. */
+  readonly count: number;
+  /** Goes on after so many. */
+  skip(count: number): void;
 } {
   let count = 0;
   return {
+    get count() {
+      return count;
+    },
+    skip(given) {
+      count = Math.max(count, given);
+    },
     seen(rid) {
       const buffer = Buffer.from(rid.replaceAll('-', '/'), 'base64');
       if (buffer.length >= 4) count = Math.max(count, buffer.readUInt32BE(buffer.length - 4) & 0x7fffffff);
