@@ -20,6 +20,16 @@ export interface CosmosEmulatorOptions {
   readonly now?: () => number;
 }
 
+/** Which physical partition to split. */
+export interface SplitPlace {
+  /** Id of the database. */
+  readonly database: string;
+  /** Id of the container. */
+  readonly container: string;
+  /** Id of the partition key range. @default the first range */
+  readonly range?: string;
+}
+
 /** What a `CosmosClient` needs to reach the emulator inside the process. */
 export interface InProcessClientOptions {
   readonly endpoint: string;
@@ -80,6 +90,23 @@ export class CosmosEmulator {
   /** Requests and request units so far. */
   get stats(): Readonly<EmulatorStats> {
     return { ...this.#stats };
+  }
+
+  /**
+   * Splits a physical partition of a container in two, as the service does when it grows. Its range is gone: requests
+   * that name it are answered with 410, and clients find the two that follow it, which hold its items, its feed position
+   * and its session tokens. Throws where there is no such container or range, or where it is too narrow.
+   *
+   * @example
+   * ```ts
+   * import { CosmosEmulator } from '@polyphase/cosmos-emulator';
+   *
+   * await using emulator = new CosmosEmulator();
+   * const grow = (): void => emulator.split({ database: 'app', container: 'accounts', range: '0' });
+   * ```
+   */
+  split(place: SplitPlace): void {
+    this.#account.split(this.#account.container(place.database, place.container), place.range);
   }
 
   /** Gives the HTTP client for `CosmosClientOptions.httpClient`: requests never leave the process. */

@@ -1,6 +1,11 @@
 export type { EmulatorClock } from './clock.ts';
 export type { ConsistencyLevel } from './consistency.ts';
-export { CosmosEmulator, type CosmosEmulatorOptions, type InProcessClientOptions } from './emulator.ts';
+export {
+  CosmosEmulator,
+  type CosmosEmulatorOptions,
+  type InProcessClientOptions,
+  type SplitPlace,
+} from './emulator.ts';
 export { ConnectionResetError } from './faults/fault-error.ts';
 export type { Fault, FaultQueue, PendingFault } from './faults/fault-queue.ts';
 export type { EmulatorStats } from './gateway.ts';

@@ -31,3 +31,30 @@ export async function setUp(
   });
   return { emulator, client, container };
 }
+
+/** An answer as it comes over the wire. */
+export interface WireResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | undefined };
+  readonly bodyAsText?: string | null;
+}
+
+/** A client whose every request carries further headers, as other clients send them; `seen` is shown every answer. */
+export function clientWith(
+  emulator: CosmosEmulator,
+  headers: Readonly<Record<string, string>>,
+  seen: (response: WireResponse) => void = () => {},
+): CosmosClient {
+  const options = emulator.clientOptions();
+  return new CosmosClient({
+    ...options,
+    httpClient: {
+      async sendRequest(request) {
+        for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
+        const response = await options.httpClient.sendRequest(request);
+        seen(response);
+        return response;
+      },
+    },
+  });
+}

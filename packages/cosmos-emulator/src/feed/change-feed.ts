@@ -1,5 +1,7 @@
 import { badRequest } from '../service-error.ts';
-import type { Container, ItemScope } from '../storage/container.ts';
+import type { Change } from '../storage/change-history.ts';
+import type { Container } from '../storage/container.ts';
+import { type ItemScope, scopeFilter } from '../storage/item-scope.ts';
 import type { PhysicalPartition } from '../storage/physical-partition.ts';
 import type { StoredItem } from '../storage/stored-item.ts';
 
@@ -11,33 +13,85 @@ export interface FeedStart {
   readonly since: string | undefined;
 }
 
+/** What to read of one physical partition. */
+export interface FeedRequest {
+  readonly container: Container;
+  readonly physical: PhysicalPartition;
+  readonly scope: ItemScope;
+  readonly start: FeedStart;
+  readonly maximum: number;
+}
+
 /** One page of changes; empty when nothing is new. */
-export interface FeedPage {
-  readonly items: readonly StoredItem[];
+export interface FeedPage<T> {
+  readonly changes: readonly T[];
   /** The position to go on from, as an ETag. */
   readonly etag: string;
 }
 
 /**
- * Reads the next changes of one physical partition in the order of writes. Each item shows in its latest version only,
- * and not at all once it is gone. Writes of one batch share a number and a page: it may be longer than asked for.
+ * Reads the next changes in the order of writes. Each item shows in its latest version only, and not at all once it is
+ * gone. Writes of one batch share a number and a page: it may be longer than asked for.
  */
-export function readFeed(
-  container: Container,
-  physical: PhysicalPartition,
-  request: { scope: ItemScope; start: FeedStart; maximum: number },
-): FeedPage {
-  const { scope, start, maximum } = request;
+export function readLatestVersions(request: FeedRequest): FeedPage<StoredItem> {
+  const { container, physical, scope, start } = request;
   const after = startOf(start, physical);
   const since = start.position === undefined ? sinceOf(start.since) : Number.NEGATIVE_INFINITY;
-  const items: StoredItem[] = [];
-  for (const item of container.changes(physical, after, scope)) {
-    const last = items.at(-1);
-    if (last !== undefined && items.length >= maximum && item.lsn !== last.lsn)
-      return { items, etag: `"${last.lsn}"` };
-    if (item.document._ts >= since) items.push(item);
+  return pageOf(request, after, written(container.changes(physical, after, scope), since));
+}
+
+/**
+ * Reads every change in the order of writes: creates, replaces, deletes, and what its time to live has ended. Throws 400
+ * where the container keeps none, for a start other than now and a position, and for what is kept no longer.
+ */
+export function readAllVersions(request: FeedRequest): FeedPage<Change> {
+  const { container, physical, scope, start } = request;
+  const history = container.historyOf(physical);
+  if (history === undefined) {
+    throw badRequest(
+      'Full fidelity change feed is not enabled for this container: its change feed policy has no retention duration.',
+    );
   }
-  return { items, etag: `"${Math.max(after, physical.lsn)}"` };
+  if (start.position === undefined) {
+    const from = start.since === undefined ? 'the beginning' : 'a point in time';
+    throw badRequest(
+      `Reading the change feed from ${from} is not supported in full fidelity mode: start from now or from a continuation.`,
+    );
+  }
+  const after = startOf(start, physical);
+  if (after < history.since) {
+    throw badRequest(
+      'The continuation is older than the retention window of the change feed policy: changes after it are gone.',
+    );
+  }
+  const inScope = scopeFilter({ ...scope, physical });
+  return pageOf(request, after, inside(history.after(after), inScope));
+}
+
+function* written(items: Iterable<StoredItem>, since: number): Generator<StoredItem> {
+  for (const item of items) if (item.document._ts >= since) yield item;
+}
+
+function* inside(
+  changes: Iterable<Change>,
+  inScope: (partition: Change['partition']) => boolean,
+): Generator<Change> {
+  for (const change of changes) if (inScope(change.partition)) yield change;
+}
+
+function pageOf<T extends { readonly lsn: number }>(
+  { physical, maximum }: FeedRequest,
+  after: number,
+  changes: Iterable<T>,
+): FeedPage<T> {
+  const page: T[] = [];
+  for (const change of changes) {
+    const last = page.at(-1);
+    if (last !== undefined && page.length >= maximum && change.lsn !== last.lsn)
+      return { changes: page, etag: `"${last.lsn}"` };
+    page.push(change);
+  }
+  return { changes: page, etag: `"${Math.max(after, physical.lsn)}"` };
 }
 
 function startOf({ position }: FeedStart, physical: PhysicalPartition): number {

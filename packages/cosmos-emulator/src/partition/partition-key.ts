@@ -26,6 +26,16 @@ export function keyText(key: PartitionKey): string {
   return text;
 }
 
+/** Writes a key as the wire does, with `{}` for the absent value. */
+export function wireKey(key: PartitionKey): Json[] {
+  return key.map((component) => (component === undefined ? {} : component));
+}
+
+/** Reads a key as the wire writes it. Throws status 400. */
+export function readWireKey(key: readonly Json[]): PartitionKey {
+  return key.map(componentOf);
+}
+
 /** Compiles the paths of a definition into a function that reads the key of a document. */
 export function keyReader(definition: PartitionKeyDefinition): (document: Value) => PartitionKey {
   const paths = definition.paths.map(parsePath);
@@ -33,7 +43,10 @@ export function keyReader(definition: PartitionKeyDefinition): (document: Value)
 }
 
 function componentOf(value: Value): PartitionKeyComponent {
-  if (value === null || typeof value !== 'object') return value;
+  // Minus zero is the key that zero is.
+  if (typeof value === 'number' && Number.isFinite(value)) return value + 0;
+  if (value === null || value === undefined) return value;
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (isObject(value) && Object.keys(value).length === 0) return undefined;
   throw badRequest('The partition key value of an item must be a string, a number, a boolean or null.');
 }
@@ -51,5 +64,5 @@ export function parsePartitionKey(text: string, definition: PartitionKeyDefiniti
   if (parsed.length > definition.paths.length) {
     throw badRequest('Partition key provided has more components than defined in the collection.', 1001);
   }
-  return parsed.map(componentOf);
+  return readWireKey(parsed);
 }

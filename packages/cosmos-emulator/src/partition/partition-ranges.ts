@@ -1,5 +1,5 @@
-import { encodeNumber, hex } from './effective-key.ts';
-import type { PartitionKeyDefinition } from './partition-key.ts';
+import { effectivePartitionKey, encodeNumber, hex } from './effective-key.ts';
+import type { PartitionKey, PartitionKeyDefinition } from './partition-key.ts';
 
 /** A half-open stretch of effective partition keys. */
 export interface KeyRange {
@@ -24,11 +24,40 @@ export function evenRanges(count: number, definition: PartitionKeyDefinition): K
 function edge(share: number, definition: PartitionKeyDefinition): string {
   if (definition.kind === 'Hash' && definition.version === 1)
     return hex(encodeNumber(Math.floor(share * 2 ** 32)));
-  const leading = Math.floor(share * 0x4000)
+  const leading = Math.floor(share * 0x40000000)
     .toString(16)
     .toUpperCase()
-    .padStart(4, '0');
+    .padStart(8, '0');
   return leading.padEnd(32, '0');
+}
+
+/** Cuts a range in two of the same size. Throws a RangeError where it is too narrow. */
+export function halves(range: KeyRange, definition: PartitionKeyDefinition): [KeyRange, KeyRange] {
+  const middle = edge((shareOf(range.min, definition) + shareOf(range.max, definition)) / 2, definition);
+  if (middle <= range.min || middle >= range.max)
+    throw new RangeError('The range is too narrow to be split.');
+  return [
+    { min: range.min, max: middle },
+    { min: middle, max: range.max },
+  ];
+}
+
+/** The part of the whole space that lies below a key: edges rise with it, so it is found by halving. */
+function shareOf(key: string, definition: PartitionKeyDefinition): number {
+  let low = 0;
+  let high = 1;
+  for (let step = 0; step < 40; step++) {
+    const middle = (low + high) / 2;
+    if (edge(middle, definition) < key) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+/** Gives the stretch in which every key lies that starts with the components of a hierarchical one. */
+export function prefixRange(prefix: PartitionKey, definition: PartitionKeyDefinition): KeyRange {
+  const min = effectivePartitionKey(prefix, definition);
+  return { min, max: `${min}${maximumKey}` };
 }
 
 /** Tells whether a range covers every key. */
@@ -39,4 +68,9 @@ export function isFullRange(range: KeyRange): boolean {
 /** Tells whether a key lies inside a range. */
 export function inRange(range: KeyRange, key: string): boolean {
   return key >= range.min && key < range.max;
+}
+
+/** Tells whether two ranges share a key. */
+export function overlaps(left: KeyRange, right: KeyRange): boolean {
+  return left.min < right.max && right.min < left.max;
 }

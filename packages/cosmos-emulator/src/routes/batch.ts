@@ -8,11 +8,19 @@ import {
   type ItemResult,
   maximumItemBytes,
 } from '../storage/item-operation.ts';
+import type { ItemScope } from '../storage/item-scope.ts';
 import { requestCharge } from '../storage/request-charge.ts';
 import type { Transaction } from '../storage/transaction.ts';
 import { performItem } from './items.ts';
-import { containerOf, headerKey, sessionToken } from './request-scope.ts';
-import { isTrue, type Reply, type RouteContext, type RouteTable, readJson } from './route-context.ts';
+import { addressedPartition, containerOf, headerKey, sessionToken, wholeKey } from './request-scope.ts';
+import {
+  isTrue,
+  prefersMinimal,
+  type Reply,
+  type RouteContext,
+  type RouteTable,
+  readJson,
+} from './route-context.ts';
 
 /** The most operations that one batch may hold. */
 const maximumOperations = 100;
@@ -37,8 +45,10 @@ interface Outcome {
 function batch(context: RouteContext): Reply {
   const container = containerOf(context);
   const operations = readOperations(context);
-  const key = headerKey(context.request, container);
-  if (key === undefined) throw badRequest('PartitionKey value must be supplied for this operation.');
+  const given = headerKey(context.request, container);
+  if (given === undefined) throw badRequest('PartitionKey value must be supplied for this operation.');
+  const key = wholeKey(given, container);
+  addressedPartition(context.request, container);
   if (Buffer.byteLength(context.request.body) > maximumItemBytes) throw tooLarge();
   const transaction = container.begin(key);
   const outcomes: Outcome[] = [];
@@ -46,10 +56,10 @@ function batch(context: RouteContext): Reply {
     if (operation.partitionKey !== undefined) requireSameKey(operation, key, container);
     const outcome = attempt(context, { container, transaction, operation, key });
     outcomes.push(outcome);
-    if (outcome.statusCode >= 400) return reply(container, key, failed(outcomes, operations.length));
+    if (outcome.statusCode >= 400) return reply(container, { key }, failed(outcomes, operations.length));
   }
   transaction.commit();
-  return reply(container, key, outcomes);
+  return reply(container, { key }, outcomes);
 }
 
 /** Everything but the operation that failed is answered with 424: it did not happen because of the other. */
@@ -64,6 +74,7 @@ function failed(outcomes: readonly Outcome[], count: number): Outcome[] {
 
 function bulk(context: RouteContext): Reply {
   const container = containerOf(context);
+  const physical = addressedPartition(context.request, container);
   const goOn = isTrue(context.request.headers['x-ms-cosmos-batch-continue-on-error']);
   const outcomes: Outcome[] = [];
   let stopped = false;
@@ -76,12 +87,12 @@ function bulk(context: RouteContext): Reply {
     outcomes.push(outcome);
     stopped = outcome.statusCode >= 400 && !goOn;
   }
-  return reply(container, undefined, outcomes);
+  return reply(container, { physical }, outcomes);
 }
 
 function attemptAlone(context: RouteContext, container: Container, operation: JsonObject): Outcome {
   try {
-    const key = keyOf(operation, container);
+    const key = wholeKey(keyOf(operation, container), container);
     const transaction = container.begin(key);
     const outcome = attempt(context, { container, transaction, operation, key });
     if (outcome.statusCode < 400) transaction.commit();
@@ -97,7 +108,7 @@ function attempt(
 ): Outcome {
   const { container, transaction, operation, key } = step;
   try {
-    const minimal = /return=minimal/i.test(context.request.headers.prefer ?? '');
+    const minimal = prefersMinimal(context.request);
     const parsed = readOperation(operation, key);
     const result = performItem({ container, transaction, now: context.clock.now() }, parsed);
     return succeeded(result, minimal && parsed.type !== 'Read');
@@ -170,12 +181,12 @@ function requireSameKey(operation: JsonObject, key: PartitionKey, container: Con
   throw badRequest('The operations of a batch must have the partition key of the batch.', 1001);
 }
 
-function reply(container: Container, key: PartitionKey | undefined, outcomes: readonly Outcome[]): Reply {
+function reply(container: Container, scope: ItemScope, outcomes: readonly Outcome[]): Reply {
   const charge = outcomes.reduce((sum, outcome) => sum + outcome.requestCharge, 0);
   return {
     status: outcomes.some((outcome) => outcome.statusCode >= 400) ? 207 : 200,
     charge: Math.round(charge * 100) / 100,
     body: outcomes,
-    headers: { 'x-ms-session-token': sessionToken(container, { key }) },
+    headers: { 'x-ms-session-token': sessionToken(container, scope) },
   };
 }

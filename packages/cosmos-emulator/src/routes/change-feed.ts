@@ -1,24 +1,24 @@
-import { type FeedPage, readFeed } from '../feed/change-feed.ts';
+import { readAllVersions, readLatestVersions } from '../feed/change-feed.ts';
+import { changeEntry, latestEntry, separateEntry } from '../feed/feed-entry.ts';
 import { badRequest } from '../service-error.ts';
-import type { Container, ItemScope } from '../storage/container.ts';
+import type { Container } from '../storage/container.ts';
+import type { ItemScope } from '../storage/item-scope.ts';
 import type { PhysicalPartition } from '../storage/physical-partition.ts';
 import { requestCharge } from '../storage/request-charge.ts';
-import type { StoredItem } from '../storage/stored-item.ts';
-import { containerOf, scopeOf } from './request-scope.ts';
+import { containerOf, partitionsOf, scopeOf } from './request-scope.ts';
 import { pageSize, type Reply, type RouteContext, type RouteTable } from './route-context.ts';
 
-/** The change feed in latest-version mode. */
+/** The change feed, in both of its modes. */
 export const changeFeedRoutes: RouteTable = {
   'items.changeFeed': (context) => {
     const { headers } = context.request;
-    if (!/^incremental/i.test(headers['a-im'] ?? '')) {
-      throw badRequest('Only the latest-version mode of the change feed is served.');
-    }
     const container = containerOf(context);
     const scope = scopeOf(context, container);
     const physical = partitionOf(container, scope);
-    const page = readFeed(container, physical, {
+    const page = read(headers['a-im'] ?? '', headers['x-ms-cosmos-changefeed-wire-format-version'], {
+      container,
       scope,
+      physical,
       start: { position: headers['if-none-match'], since: headers['if-modified-since'] },
       maximum: pageSize(context.request),
     });
@@ -26,11 +26,37 @@ export const changeFeedRoutes: RouteTable = {
   },
 };
 
+/** Changes as JSON text, and the position after them. */
+interface Page {
+  readonly entries: readonly string[];
+  readonly etag: string;
+}
+
+/** The first wire format that keeps item and metadata apart. */
+const separateFormat = '2021-09-15';
+
+function read(
+  mode: string,
+  format: string | undefined,
+  request: Parameters<typeof readAllVersions>[0],
+): Page {
+  if (/^full-fidelity/i.test(mode)) {
+    const { paths } = request.container.properties.partitionKey;
+    const { changes, etag } = readAllVersions(request);
+    return { entries: changes.map((change) => changeEntry(change, paths)), etag };
+  }
+  if (!/^incremental/i.test(mode))
+    throw badRequest(`The value '${mode}' of the header A-IM is not supported.`);
+  const { changes, etag } = readLatestVersions(request);
+  return { entries: changes.map(isSeparate(format) ? separateEntry : latestEntry), etag };
+}
+
+function isSeparate(format: string | undefined): boolean {
+  return format !== undefined && format >= separateFormat;
+}
+
 function partitionOf(container: Container, scope: ItemScope): PhysicalPartition {
-  if (scope.physical !== undefined) return scope.physical;
-  const paths = container.properties.partitionKey.paths.length;
-  if (scope.key?.length === paths) return container.physicalOf(scope.key);
-  const [first, second] = container.physicalPartitions;
+  const [first, second] = partitionsOf(container, scope);
   if (first === undefined || second !== undefined) {
     throw badRequest('A change feed request needs a partition key or a partition key range.');
   }
@@ -39,28 +65,23 @@ function partitionOf(container: Container, scope: ItemScope): PhysicalPartition 
 
 function reply(
   { request }: RouteContext,
-  read: { container: Container; physical: PhysicalPartition; page: FeedPage },
+  { container, physical, page }: { container: Container; physical: PhysicalPartition; page: Page },
 ): Reply {
-  const { container, physical, page } = read;
-  const count = page.items.length;
+  const count = page.entries.length;
   const range = request.headers['x-ms-documentdb-partitionkeyrangeid'];
   const headers = {
     etag: page.etag,
+    lsn: String(physical.lsn),
     'x-ms-item-count': String(count),
     'x-ms-session-token': physical.sessionToken,
     ...(range === undefined ? {} : { 'x-ms-documentdb-partitionkeyrangeid': range }),
   };
   const charge = requestCharge.changeFeed(count);
   if (count === 0) return { status: 304, charge, headers };
-  const documents = page.items.map(withLsn).join(',');
+  const documents = page.entries.join(',');
   return {
     charge,
     headers,
     text: `{"_rid":${JSON.stringify(container.rid)},"Documents":[${documents}],"_count":${count}}`,
   };
-}
-
-/** The text of an item always ends with a system property, so one more can follow it. */
-function withLsn(item: StoredItem): string {
-  return `${item.text.slice(0, -1)},"_lsn":${item.lsn}}`;
 }

@@ -13,7 +13,7 @@ const list = (context: RouteContext): Reply => {
   return resourceFeed(context, 'DocumentCollections', context.account.list(collection));
 };
 
-/** Containers: create, read, list, query, replace, delete; and the ranges of their physical partitions. */
+/** Containers: create, read, list, query, replace, delete. */
 export const containerRoutes: RouteTable = {
   'containers.create': (context) => {
     const container = context.account.createContainer(addressOf(context), readJson(context.request));
@@ -35,27 +35,4 @@ export const containerRoutes: RouteTable = {
     context.account.delete(addressOf(context).collection, containerOf(context).resource.id);
     return { status: 204 };
   },
-  'partitionKeyRanges.list': (context) => partitionKeyRanges(context),
 };
-
-function partitionKeyRanges(context: RouteContext): Reply {
-  const { rid, physicalPartitions } = containerOf(context);
-  const ranges = physicalPartitions.map((partition, at) => ({
-    _rid: partition.rid,
-    id: partition.id,
-    _etag: `"${partition.rid}"`,
-    minInclusive: partition.range.min,
-    maxExclusive: partition.range.max,
-    ridPrefix: at,
-    _self: `${rid}/pkranges/${partition.rid}/`,
-    throughputFraction: 1 / physicalPartitions.length,
-    status: 'online',
-    parents: partition.parents,
-    _ts: Math.floor(context.clock.now() / 1000),
-    _lsn: partition.lsn,
-  }));
-  return {
-    body: { _rid: rid, PartitionKeyRanges: ranges, _count: ranges.length },
-    headers: { 'x-ms-item-count': String(ranges.length) },
-  };
-}

@@ -9,9 +9,17 @@ import {
   type ItemResult,
   perform,
 } from '../storage/item-operation.ts';
+import { textOf } from '../storage/stored-item.ts';
 import type { Transaction } from '../storage/transaction.ts';
-import { containerOf, headerKey } from './request-scope.ts';
-import { type Handler, type Reply, type RouteContext, type RouteTable, readJson } from './route-context.ts';
+import { addressedPartition, containerOf, headerKey, wholeKey } from './request-scope.ts';
+import {
+  type Handler,
+  prefersMinimal,
+  type Reply,
+  type RouteContext,
+  type RouteTable,
+  readJson,
+} from './route-context.ts';
 
 /** Items one by one. */
 export const itemRoutes: RouteTable = {
@@ -40,6 +48,8 @@ function single(type: ItemOperationType): Handler {
   return (context) => {
     const container = containerOf(context);
     const { request, target, clock } = context;
+    addressedPartition(request, container);
+    checkIndexingDirective(request.headers['x-ms-indexing-directive']);
     const body = type === 'Read' || type === 'Delete' ? undefined : readJson(request);
     const key = requiredKey(context, container, body);
     const transaction = container.begin(key);
@@ -56,8 +66,15 @@ function single(type: ItemOperationType): Handler {
       },
     );
     transaction.commit();
-    return itemReply(result, container, key);
+    const reply = itemReply(result, container, key);
+    const minimal = type !== 'Read' && prefersMinimal(request);
+    return minimal ? { ...reply, text: '' } : reply;
   };
+}
+
+function checkIndexingDirective(directive: string | undefined): void {
+  if (directive === undefined || /^(default|include|exclude)$/i.test(directive)) return;
+  throw badRequest(`The value '${directive}' specified for the header x-ms-indexing-directive is invalid.`);
 }
 
 function requiredKey(
@@ -70,10 +87,7 @@ function requiredKey(
     if (target.item === undefined && isObject(body)) return container.keyOf(body);
     throw badRequest('PartitionKey value must be supplied for this operation.');
   }
-  if (key.length < container.properties.partitionKey.paths.length) {
-    throw badRequest('Partition key provided has fewer components than defined in the collection.', 1001);
-  }
-  return key;
+  return wholeKey(key, container);
 }
 
 function itemReply({ status, item, charge }: ItemResult, container: Container, key: PartitionKey): Reply {
@@ -81,7 +95,7 @@ function itemReply({ status, item, charge }: ItemResult, container: Container, k
   return {
     status,
     charge,
-    ...(item === undefined || status === 304 ? {} : { text: item.text }),
+    ...(item === undefined || status === 304 ? {} : { text: textOf(item) }),
     headers: {
       'x-ms-session-token': physical.sessionToken,
       lsn: String(physical.lsn),

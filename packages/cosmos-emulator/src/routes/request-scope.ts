@@ -1,8 +1,10 @@
 import type { ServiceRequest } from '../http-message.ts';
 import { isObject, type Json, type JsonObject, type Value } from '../json.ts';
 import { type PartitionKey, parsePartitionKey } from '../partition/partition-key.ts';
+import { overlaps, prefixRange } from '../partition/partition-ranges.ts';
 import { badRequest, partitionGone } from '../service-error.ts';
-import type { Container, ItemScope } from '../storage/container.ts';
+import type { Container } from '../storage/container.ts';
+import type { ItemScope } from '../storage/item-scope.ts';
 import type { PhysicalPartition } from '../storage/physical-partition.ts';
 import type { RouteContext } from './route-context.ts';
 
@@ -22,6 +24,12 @@ export function headerKey(request: ServiceRequest, container: Container): Partit
   return header === undefined ? undefined : parsePartitionKey(header, container.properties.partitionKey);
 }
 
+/** Demands every component of a hierarchical key. Throws status 400. */
+export function wholeKey(key: PartitionKey, container: Container): PartitionKey {
+  if (key.length === container.properties.partitionKey.paths.length) return key;
+  throw badRequest('Partition key provided has fewer components than defined in the collection.', 1001);
+}
+
 /** The part of the container that the headers of a request ask for. Throws 410 for a range that is not there. */
 export function scopeOf({ request }: RouteContext, container: Container): ItemScope {
   const { headers } = request;
@@ -29,12 +37,17 @@ export function scopeOf({ request }: RouteContext, container: Container): ItemSc
   const max = headers['x-ms-end-epk'];
   return {
     key: headerKey(request, container),
-    physical: physicalPartition(container, headers['x-ms-documentdb-partitionkeyrangeid']),
+    physical: addressedPartition(request, container),
     range: min === undefined || max === undefined ? undefined : { min, max },
   };
 }
 
-function physicalPartition(container: Container, header: string | undefined): PhysicalPartition | undefined {
+/** The partition that a request names, if it does. Throws 410 for one that was split or never was. */
+export function addressedPartition(
+  { headers }: ServiceRequest,
+  container: Container,
+): PhysicalPartition | undefined {
+  const header = headers['x-ms-documentdb-partitionkeyrangeid'];
   if (header === undefined) return undefined;
   // Some clients send the resource id of the container before the id of the range.
   const id = header.slice(header.lastIndexOf(',') + 1);
@@ -43,12 +56,22 @@ function physicalPartition(container: Container, header: string | undefined): Ph
   return found;
 }
 
+/** The physical partitions in which a scope lies. */
+export function partitionsOf(container: Container, scope: ItemScope): readonly PhysicalPartition[] {
+  const { physical, key, range } = scope;
+  if (physical !== undefined) return [physical];
+  const definition = container.properties.partitionKey;
+  if (key?.length === definition.paths.length) return [container.physicalOf(key)];
+  const stretch = key === undefined || key.length === 0 ? range : prefixRange(key, definition);
+  if (stretch === undefined) return container.physicalPartitions;
+  return container.physicalPartitions.filter((partition) => overlaps(partition.range, stretch));
+}
+
 /** The session tokens of the partitions that a request touched. */
 export function sessionToken(container: Container, scope: ItemScope): string {
-  if (scope.physical !== undefined) return scope.physical.sessionToken;
-  const whole = scope.key?.length === container.properties.partitionKey.paths.length;
-  if (scope.key !== undefined && whole) return container.physicalOf(scope.key).sessionToken;
-  return container.physicalPartitions.map((partition) => partition.sessionToken).join(',');
+  return partitionsOf(container, scope)
+    .map((partition) => partition.sessionToken)
+    .join(',');
 }
 
 /** Reads the parameters of a query by name. */

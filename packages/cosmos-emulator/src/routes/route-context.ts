@@ -76,6 +76,11 @@ export function isTrue(header: string | undefined): boolean {
   return header?.toLowerCase() === 'true';
 }
 
+/** Tells whether a client wants no content back from its writes. */
+export function prefersMinimal({ headers }: ServiceRequest): boolean {
+  return /return=minimal/i.test(headers.prefer ?? '');
+}
+
 /** The page size that a request asks for: -1 and nothing leave it to the service. */
 export function pageSize(request: ServiceRequest): number {
   const asked = Number(request.headers['x-ms-max-item-count'] ?? 0);

@@ -5,6 +5,7 @@ import { changeFeedRoutes } from './change-feed.ts';
 import { containerRoutes } from './containers.ts';
 import { databaseRoutes } from './databases.ts';
 import { itemRoutes } from './items.ts';
+import { partitionKeyRangeRoutes } from './partition-key-ranges.ts';
 import { queryRoutes } from './query.ts';
 import type { Reply, RouteContext, RouteTable } from './route-context.ts';
 
@@ -16,6 +17,7 @@ const routes: RouteTable = {
   ...batchRoutes,
   ...queryRoutes,
   ...changeFeedRoutes,
+  ...partitionKeyRangeRoutes,
 };
 
 /** Answers a request. Throws a `ServiceError`. */

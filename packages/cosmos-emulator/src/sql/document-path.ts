@@ -7,12 +7,6 @@ function pathOf(expression: Expression, root: string | undefined): readonly stri
   return parent === undefined ? undefined : [...parent, expression.name];
 }
 
-/** The name that a query gives to the whole document; undefined when it starts from a part of it. */
-export function rootOf(query: Query): string | undefined {
-  const [first] = query.from;
-  return first !== undefined && first.source.kind === 'variable' && !first.iterate ? first.alias : undefined;
-}
-
 /** Gives the property path that an expression reads from the document, also where FROM starts from a part of it. */
 export function documentPath(expression: Expression, { from }: Query): readonly string[] | undefined {
   const [first] = from;

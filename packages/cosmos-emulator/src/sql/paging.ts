@@ -1,5 +1,6 @@
 import type { Json } from '../json.ts';
-import type { Container, ItemScope } from '../storage/container.ts';
+import type { Container } from '../storage/container.ts';
+import type { ItemScope } from '../storage/item-scope.ts';
 import type { StoredItem } from '../storage/stored-item.ts';
 import type { Parameters } from './constant.ts';
 import { type Resumption, readPlace, readPosition, writePlace, writePosition } from './continuation.ts';
@@ -68,13 +69,13 @@ function streamPage(request: PageRequest): Page {
   let [size, count, bytes] = [0, 0, 0];
   for (const item of container.items(request.scope, start)) {
     count++;
-    bytes += item.text.length;
+    bytes += item.size;
     const results = prepared.compiled.resultsOf(item.document, run);
     for (let at = item.sequence === start ? skip : 0; at < results.length; at++) {
       if (texts.length === maximum || size > maximumBytes) {
         return { texts, continuation: writePosition(item.sequence, at), examined: { count, bytes } };
       }
-      const text = prepared.wholeDocuments ? item.text : JSON.stringify(results[at]);
+      const text = JSON.stringify(results[at]);
       texts.push(text);
       size += text.length;
     }
@@ -204,5 +205,5 @@ function keptFor(prepared: PreparedQuery, container: Container): Map<string, Res
 }
 
 function examinedOf(items: readonly StoredItem[]): Examined {
-  return { count: items.length, bytes: items.reduce((sum, item) => sum + item.text.length, 0) };
+  return { count: items.length, bytes: items.reduce((sum, item) => sum + item.size, 0) };
 }

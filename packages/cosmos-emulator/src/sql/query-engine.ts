@@ -4,7 +4,6 @@ import { type AccessPathFinder, accessPathFinder } from './access-path.ts';
 import type { Query } from './ast.ts';
 import { checkLimits } from './check.ts';
 import { computedProperties } from './computed-property.ts';
-import { rootOf } from './document-path.ts';
 import { compile } from './evaluate.ts';
 import { rootName } from './from.ts';
 import { applyIndexPolicy } from './index-policy.ts';
@@ -19,8 +18,6 @@ export interface PreparedQuery {
   readonly query: Query;
   readonly compiled: CompiledQuery;
   readonly access: AccessPathFinder;
-  /** Whether each result is the whole document as it is. */
-  readonly wholeDocuments: boolean;
 }
 
 /** Queries kept per cache; when it is full it starts over. */
@@ -43,7 +40,6 @@ export function prepareQuery(text: string, properties: ContainerProperties): Pre
       computedProperties(properties.definition.computedProperties),
     ),
     access: accessPathFinder(query, properties.partitionKey.paths),
-    wholeDocuments: givesWholeDocuments(query),
   };
   cache.set(text, entry);
   return entry;
@@ -68,11 +64,4 @@ export function compileTop(
 export function matchesCondition(document: JsonObject, condition: string, now: number): boolean {
   const compiled = compileTop(parseQuery(`SELECT VALUE 1 ${condition}`));
   return compiled.executeOver([document], startRun({ parameters: new Map(), now })).length > 0;
-}
-
-function givesWholeDocuments({ select, from, ...query }: Query): boolean {
-  const root = rootOf({ select, from, ...query });
-  if (root === undefined || from.length !== 1) return false;
-  if (select.kind === 'star') return true;
-  return select.kind === 'value' && select.expression.kind === 'variable' && select.expression.name === root;
 }

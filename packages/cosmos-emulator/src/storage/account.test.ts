@@ -50,6 +50,45 @@ describe('the journal of an account', () => {
     expect(physical.lsn).toBe(5);
   });
 
+  it('keeps splits, every change and absent keys, through JSON', () => {
+    const log: JournalEntry[] = [];
+    const account = accountWith(log);
+    account.create({ collection: 'dbs', parent: undefined, body: { id: 'app' }, ridBytes: 4 });
+    const definition = {
+      id: 'kept',
+      partitionKey: { paths: ['/pk'] },
+      changeFeedPolicy: { retentionDuration: 5 },
+    };
+    const container = account.createContainer(account.address(['dbs', 'app', 'colls']), definition);
+    const write = (id: string, pk?: string): void => {
+      const transaction = container.begin([pk]);
+      const old = transaction.find(id);
+      if (old !== undefined) transaction.delete(old);
+      else transaction.put({ id, ...(pk === undefined ? {} : { pk }) }, undefined);
+      transaction.commit();
+    };
+    for (const key of ['a', 'b', 'c', undefined]) write('1', key);
+    account.split(container, undefined);
+    for (const key of ['a', undefined]) write('1', key);
+
+    for (const entries of [log, [...account.entries()]]) {
+      const again = accountWith([]);
+      const lines = entries.map((entry) => JSON.stringify(entry));
+      for (const line of lines) again.apply(JSON.parse(line) as JournalEntry);
+      expect([...again.entries()].map((entry) => JSON.stringify(entry))).toEqual(
+        [...account.entries()].map((entry) => JSON.stringify(entry)),
+      );
+      const same = again.container('app', 'kept');
+      expect(same.physicalPartitions.map(({ id }) => id)).toEqual(['2', '3', '1']);
+      expect(same.begin([undefined]).find('1')).toBeUndefined();
+      expect(same.begin(['c']).find('1')).toMatchObject({ id: '1' });
+      const operations = same.physicalPartitions.flatMap((physical) =>
+        [...(same.historyOf(physical)?.after(0) ?? [])].map(({ operation }) => operation),
+      );
+      expect(operations.toSorted()).toEqual(['create', 'create', 'create', 'create', 'delete', 'delete']);
+    }
+  });
+
   it('goes on with new resource ids and numbers where the old ones ended', () => {
     const account = accountWith([]);
     fill(account);

@@ -113,6 +113,11 @@ export class Account {
     return this.#containerOf(_rid);
   }
 
+  /** Cuts a physical partition of a container in two. Throws 404, or a RangeError where there is no such partition. */
+  split(container: Container, range: string | undefined): void {
+    this.#commit({ type: 'partitions', container: container.rid, layout: container.split(range) });
+  }
+
   /** Finds a container by the ids, or resource ids, of its database and itself. Throws 404. */
   container(databaseId: string, id: string): Container {
     const { collection } = this.address(['dbs', databaseId, 'colls']);
@@ -125,6 +130,7 @@ export class Account {
     else if (entry.type === 'delete') this.#remove(entry.collection, entry.id);
     else if (entry.type === 'ids') this.#rids.skip(entry.count);
     else if (entry.type === 'partitions') this.#containerOf(entry.container).lay(entry.layout);
+    else if (entry.type === 'history') this.#containerOf(entry.container).applyHistory(entry);
     else this.#containerOf(entry.container).apply(entry);
   }
 

@@ -1,5 +1,6 @@
 import type { PartitionKey } from '../partition/partition-key.ts';
 import { keyText } from '../partition/partition-key.ts';
+import type { ItemScope } from './item-scope.ts';
 import type { LogicalPartition } from './logical-partition.ts';
 import { OrderedLog } from './ordered-log.ts';
 import type { StoredItem } from './stored-item.ts';
@@ -19,6 +20,11 @@ export class ItemIndex {
   /** Remembers a logical partition. */
   addPartition(partition: LogicalPartition): void {
     this.#logical.set(partition.keyText, partition);
+  }
+
+  /** Every logical partition that ever held an item. */
+  partitions(): Iterable<LogicalPartition> {
+    return this.#logical.values();
   }
 
   /** The item that holds a unique value. */
@@ -59,13 +65,22 @@ export class ItemIndex {
     return this.#creations.from(from);
   }
 
-  /** Items with any of these ids, whatever their partition, in the order of their creation. */
-  withIds(ids: readonly string[]): StoredItem[] {
+  /** The fewest items, in the order of their creation, among which are those of a scope; `whole` is the text of its key. */
+  candidates({ key, ids }: ItemScope, whole: string | undefined, from: number): Iterable<StoredItem> {
+    if (whole !== undefined) {
+      const items = this.#logical.get(whole)?.items;
+      if (ids === undefined) return items?.values() ?? [];
+      return ids.length === 1 ? present(items?.get(ids[0] ?? '')) : this.#withIds(ids);
+    }
+    if (ids !== undefined) return this.#withIds(ids);
+    return key === undefined ? this.all(from) : this.#under(key);
+  }
+
+  #withIds(ids: readonly string[]): StoredItem[] {
     return bySequence([...new Set(ids)].flatMap((id) => this.#byId.get(id) ?? []));
   }
 
-  /** Items whose key starts with these components, in the order of their creation. */
-  under(prefix: PartitionKey): StoredItem[] {
+  #under(prefix: PartitionKey): StoredItem[] {
     const text = keyText(prefix);
     const partitions = [...this.#logical.values()].filter((partition) => partition.keyText.startsWith(text));
     return bySequence(partitions.flatMap((partition) => [...partition.items.values()]));
@@ -77,6 +92,10 @@ export class ItemIndex {
     // An expired item may have lost its claim to a newer one.
     for (const claim of item.uniqueClaims) if (this.#unique.get(claim) === item) this.#unique.delete(claim);
   }
+}
+
+function present<T>(item: T | undefined): T[] {
+  return item === undefined ? [] : [item];
 }
 
 function bySequence(items: StoredItem[]): StoredItem[] {

@@ -57,7 +57,7 @@ const performers: Readonly<Record<ItemOperationType, (context: Context) => ItemR
   },
   Read: ({ transaction, operation }) => {
     const item = found(transaction, operation);
-    const charge = requestCharge.read(item.text.length);
+    const charge = requestCharge.read(item.size);
     if (operation.ifNoneMatch === item.document._etag)
       return { status: 304, item, charge: requestCharge.metadata };
     return { status: 200, item, charge };
@@ -77,14 +77,14 @@ const performers: Readonly<Record<ItemOperationType, (context: Context) => ItemR
     if (condition !== undefined && !context.matches(old.document, condition)) throw preconditionFailed();
     const document = applyPatch(old.document, operations, container.properties.partitionKey.paths);
     const result = written(context, { status: 200, document: { ...document, id: old.id }, old });
-    if (result.item !== undefined && result.item.text.length > maximumItemBytes) throw tooLarge();
+    if (result.item !== undefined && result.item.size > maximumItemBytes) throw tooLarge();
     return result;
   },
   Delete: ({ transaction, operation }) => {
     const old = found(transaction, operation);
     checkConditions(operation, old);
     transaction.delete(old);
-    return { status: 204, item: undefined, charge: requestCharge.delete(old.text.length) };
+    return { status: 204, item: undefined, charge: requestCharge.delete(old.size) };
   },
 };
 
@@ -131,6 +131,6 @@ function written(
   write: { status: number; document: Document; old: StoredItem | undefined },
 ): ItemResult {
   const item = transaction.put(write.document, write.old);
-  const charge = requestCharge[write.old === undefined ? 'create' : 'replace'](item.text.length);
+  const charge = requestCharge[write.old === undefined ? 'create' : 'replace'](item.size);
   return { status: write.status, item, charge };
 }

@@ -1,6 +1,6 @@
-import type { JsonObject } from '../json.ts';
-import type { PartitionKey } from '../partition/partition-key.ts';
+import type { Json, JsonObject } from '../json.ts';
 import type { KeyRange } from '../partition/partition-ranges.ts';
+import type { ChangeRecord } from './change-history.ts';
 
 /** A resource as clients read it: what they sent, and what the service adds. */
 export interface Resource extends JsonObject {
@@ -30,6 +30,13 @@ export interface ItemVersion {
 export interface ItemWrite {
   readonly id: string;
   readonly version?: ItemVersion;
+  /** Set when it was deleted because its time to live had passed. */
+  readonly expired?: true;
+}
+
+/** A change as it is kept, with the partition key of its item as the wire writes it. */
+export interface KeptChange extends ChangeRecord {
+  readonly key: readonly Json[];
 }
 
 /**
@@ -47,9 +54,21 @@ export type JournalEntry =
       /** Resource id of the container. */
       readonly container: string;
       readonly partition: string;
-      readonly key: PartitionKey;
+      /** The partition key as the wire writes it: it survives JSON even where it is absent. */
+      readonly key: readonly Json[];
       readonly lsn: number;
+      /** Seconds since the Unix epoch. */
+      readonly time: number;
       readonly writes: readonly ItemWrite[];
+    }
+  | {
+      /** All that a physical partition has kept of its changes, in the place of what it had before. */
+      readonly type: 'history';
+      readonly container: string;
+      readonly partition: string;
+      /** Changes up to this number are gone. */
+      readonly since: number;
+      readonly changes: readonly KeptChange[];
     };
 
 /** The entry of one type. */

@@ -8,7 +8,8 @@ export interface LogicalPartition {
   readonly keyText: string;
   /** Place in the space of effective partition keys; computed when first asked for. */
   readonly effectiveKey: () => string;
-  readonly physical: PhysicalPartition;
+  /** Another one after its partition was split. */
+  physical: PhysicalPartition;
   /** By id, in the order of creation. */
   readonly items: Map<string, StoredItem>;
 }

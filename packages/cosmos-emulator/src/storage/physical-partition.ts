@@ -1,5 +1,6 @@
 import type { PartitionKeyDefinition } from '../partition/partition-key.ts';
-import { evenRanges, type KeyRange } from '../partition/partition-ranges.ts';
+import { evenRanges, halves, type KeyRange } from '../partition/partition-ranges.ts';
+import type { ChangeHistory } from './change-history.ts';
 import type { PartitionLayout } from './journal.ts';
 import { OrderedLog } from './ordered-log.ts';
 import type { StoredItem } from './stored-item.ts';
@@ -11,6 +12,8 @@ export class PhysicalPartition {
   readonly range: KeyRange;
   /** The latest version of every item here, in the order of writes: the change feed. */
   readonly feed = new OrderedLog<StoredItem>((item) => item.lsn);
+  /** Every change, in containers that keep them. */
+  history: ChangeHistory | undefined;
   /** The partitions that were split into this one, oldest first. */
   readonly parents: readonly string[];
   #lsn: number;
@@ -54,4 +57,28 @@ export function evenLayout(
   return evenRanges(count, definition).map((range, at) => {
     return { id: String(at), rid: newRid(), range, lsn: 0, parents: [] };
   });
+}
+
+/**
+ * Lays out the partitions anew, with two in the place of one. They go on with its numbers, so what clients have of the
+ * parent (session tokens, feed positions) holds for both. Throws a RangeError where there is no such partition.
+ */
+export function splitLayout(
+  layout: readonly PartitionLayout[],
+  id: string | undefined,
+  context: { definition: PartitionKeyDefinition; newRid: () => string },
+): PartitionLayout[] {
+  const parent = id === undefined ? layout[0] : layout.find((partition) => partition.id === id);
+  if (parent === undefined) throw new RangeError(`There is no partition key range '${id ?? ''}'.`);
+  const next = nextPartitionId(layout);
+  const parents = [...parent.parents, parent.id];
+  const children = halves(parent.range, context.definition).map((range, at) => {
+    return { id: String(next + at), rid: context.newRid(), range, lsn: parent.lsn, parents };
+  });
+  return layout.flatMap((partition) => (partition === parent ? children : [partition]));
+}
+
+/** The id that the next partition will have: they rise, so it tells how far a client's view of them has come. */
+export function nextPartitionId(partitions: ReadonlyArray<Pick<PartitionLayout, 'id' | 'parents'>>): number {
+  return 1 + Math.max(...partitions.flatMap(({ id, parents }) => [id, ...parents]).map(Number));
 }

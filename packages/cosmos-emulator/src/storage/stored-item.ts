@@ -9,13 +9,13 @@ export interface StoredItem extends LogEntry {
   readonly id: string;
   /** Place in the order of creation inside the container; stays over replaces. */
   readonly sequence: number;
-  /** Place in the order of writes inside the physical partition. */
-  readonly lsn: number;
+  /** Place in the order of writes inside the physical partition; given by the commit. */
+  lsn: number;
   readonly partition: LogicalPartition;
   /** The document with its system properties. Never changed in place. */
   readonly document: StoredDocument;
-  /** The same as JSON text. */
-  readonly text: string;
+  /** Length of the document as JSON text. The text itself is not kept: it would double the memory of each item. */
+  readonly size: number;
   /** Claims in the unique-key index. */
   readonly uniqueClaims: readonly string[];
 }
@@ -34,6 +34,11 @@ export interface StoredDocument extends JsonObject {
   _attachments: string;
   _ts: number;
   ttl?: Json;
+}
+
+/** Writes an item as JSON text. */
+export function textOf({ document }: StoredItem): string {
+  return JSON.stringify(document);
 }
 
 /** Reads a document from the text that it was stored as. */
