@@ -81,10 +81,11 @@ export function prefersMinimal({ headers }: ServiceRequest): boolean {
   return /return=minimal/i.test(headers.prefer ?? '');
 }
 
-/** The page size that a request asks for: -1 and nothing leave it to the service. */
+/** The page size that a request asks for: 100 where it does not, and with -1 as many as a response holds. */
 export function pageSize(request: ServiceRequest): number {
   const asked = Number(request.headers['x-ms-max-item-count'] ?? 0);
-  if (!Number.isInteger(asked)) throw badRequest('The value of the header x-ms-max-item-count is invalid.');
-  if (asked === -1) return 1000;
-  return asked > 0 ? Math.min(asked, 100_000) : 100;
+  if (!Number.isInteger(asked) || asked < -1)
+    throw badRequest('The value of the header x-ms-max-item-count is invalid.');
+  if (asked === -1) return Number.MAX_SAFE_INTEGER;
+  return asked > 0 ? asked : 100;
 }

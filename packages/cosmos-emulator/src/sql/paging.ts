@@ -34,8 +34,12 @@ export interface Examined {
   readonly bytes: number;
 }
 
-/** The service ends a page that grows over 4 MB. */
+/** The service ends a page before it grows over 4 MB. */
 const maximumBytes = 4 * 1024 * 1024;
+
+function isFull(size: number, next: string): boolean {
+  return size > 0 && size + next.length > maximumBytes;
+}
 
 /** Runs a query as far as one page. Throws 400 for a continuation that is not one. */
 export function queryPage(request: PageRequest): Page {
@@ -72,10 +76,10 @@ function streamPage(request: PageRequest): Page {
     bytes += item.size;
     const results = prepared.compiled.resultsOf(item.document, run);
     for (let at = item.sequence === start ? skip : 0; at < results.length; at++) {
-      if (texts.length === maximum || size > maximumBytes) {
+      const text = JSON.stringify(results[at]);
+      if (texts.length === maximum || isFull(size, text)) {
         return { texts, continuation: writePosition(item.sequence, at), examined: { count, bytes } };
       }
-      const text = JSON.stringify(results[at]);
       texts.push(text);
       size += text.length;
     }
@@ -121,8 +125,8 @@ function textsOf(values: readonly Json[]): string[] {
   const texts: string[] = [];
   let size = 0;
   for (const value of values) {
-    if (size > maximumBytes) break;
     const text = JSON.stringify(value);
+    if (isFull(size, text)) break;
     texts.push(text);
     size += text.length;
   }
