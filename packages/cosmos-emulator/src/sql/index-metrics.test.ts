@@ -37,6 +37,13 @@ describe('index metrics', () => {
       [],
       [['/d ASC', '/e DESC']],
     ],
+    [
+      'SELECT * FROM c WHERE c.d = 1 AND c.f > 2 ORDER BY c.e',
+      ['/d/?', '/f/?', '/e/?'],
+      [],
+      [],
+      [['/d ASC', '/e ASC']],
+    ],
     ['SELECT * FROM c WHERE c.a = 1 ORDER BY c.b DESC', ['/a/?', '/b/?'], [], [['/a ASC', '/b DESC']], []],
   ])('of %s', (query, single, potential, composite, potentialComposite) => {
     const high = { IndexImpactScore: 'High' };
