@@ -6,14 +6,15 @@ describe('the command line', () => {
   it('serves on the usual port with the usual key unless it is told otherwise', () => {
     expect(parseCommandLine([])).toEqual({
       kind: 'serve',
-      emulator: { key: wellKnownKey, partitions: 1, consistency: 'Session' },
+      emulator: { key: wellKnownKey, partitions: 1, consistency: 'Session', durability: 'process' },
       listen: { port: 8081, host: 'localhost', tls: false },
       certificateFile: undefined,
     });
-    const args = '--port=0 --tls --cert c.pem --partitions 4 --key YQ== --host :: --consistency eventual';
+    const args =
+      '--port=0 --tls --cert c.pem --partitions 4 --key YQ== --host :: --consistency eventual --data d --durability power';
     expect(parseCommandLine(args.split(' '))).toEqual({
       kind: 'serve',
-      emulator: { key: 'YQ==', partitions: 4, consistency: 'Eventual' },
+      emulator: { key: 'YQ==', partitions: 4, consistency: 'Eventual', durability: 'power', data: 'd' },
       listen: { port: 0, host: '::', tls: true },
       certificateFile: 'c.pem',
     });
@@ -32,6 +33,7 @@ describe('the command line', () => {
     [['--partitions', '0'], "--partitions has to be a number from 1 to 100, not '0'."],
     [['--key', 'no base64'], '--key has to be base64.'],
     [['--consistency', 'none'], '--consistency has to be one of Strong, BoundedStaleness, Session'],
+    [['--durability', 'none'], '--durability has to be one of process, power'],
     [['--cert', 'x.pem'], '--cert makes sense with --tls only.'],
     [['serve'], "Unexpected argument 'serve'"],
     [['--tls=yes'], "Option '--tls' does not take an argument"],

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { wellKnownKey } from './authorization.ts';
-import { type ConsistencyLevel, consistencyLevels } from './consistency.ts';
+import { consistencyLevels } from './consistency.ts';
+import { durabilities } from './data-folder/data-folder.ts';
 import type { CosmosEmulatorOptions } from './emulator.ts';
 import type { ListenOptions } from './server.ts';
 
@@ -29,6 +30,9 @@ Usage: cosmos-emulator [options]
   --host H             name or address to listen on (localhost: both loopback addresses)
   --tls                serve HTTPS, with a certificate made at the start
   --cert FILE          write the certificate that clients have to trust, for NODE_EXTRA_CA_CERTS
+  --data DIR           keep the data in this folder, which outlives the process (none: in memory)
+  --durability D       what a write to the folder survives: process, the end of this process; power,
+                       the loss of power as well (process)
   --partitions N       physical partitions of each new container, from 1 to 100 (1)
   --key K              account key in base64 (the well-known key of the emulators)
   --consistency LEVEL  default consistency of the account: ${consistencyLevels.join(', ')} (Session)
@@ -40,6 +44,8 @@ const options = {
   host: { type: 'string', default: 'localhost' },
   tls: { type: 'boolean', default: false },
   cert: { type: 'string' },
+  data: { type: 'string' },
+  durability: { type: 'string', default: 'process' },
   partitions: { type: 'string', default: '1' },
   key: { type: 'string', default: wellKnownKey },
   consistency: { type: 'string', default: 'Session' },
@@ -52,7 +58,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   const values = parsed(args);
   if (values.help) return { kind: 'help' };
   if (values.version) return { kind: 'version' };
-  const { key, host, tls, cert } = values;
+  const { key, host, tls, cert, data } = values;
   if (cert !== undefined && !tls) throw new UsageError('--cert makes sense with --tls only.');
   if (key === '' || Buffer.from(key, 'base64').toString('base64') !== key) {
     throw new UsageError('--key has to be base64.');
@@ -62,7 +68,9 @@ export function parseCommandLine(args: readonly string[]): Command {
     emulator: {
       key,
       partitions: integer('--partitions', values.partitions, [1, 100]),
-      consistency: consistency(values.consistency),
+      consistency: oneOf('--consistency', values.consistency, consistencyLevels),
+      durability: oneOf('--durability', values.durability, durabilities),
+      ...(data === undefined ? {} : { data }),
     },
     listen: { port: integer('--port', values.port, [0, 65_535]), host, tls },
     certificateFile: cert,
@@ -86,10 +94,8 @@ function integer(name: string, text: string, [least, most]: readonly [number, nu
   throw new UsageError(`${name} has to be a number from ${least} to ${most}, not '${text}'.`);
 }
 
-function consistency(text: string): ConsistencyLevel {
-  const found = consistencyLevels.find((level) => level.toLowerCase() === text.toLowerCase());
-  if (found === undefined) {
-    throw new UsageError(`--consistency has to be one of ${consistencyLevels.join(', ')}, not '${text}'.`);
-  }
-  return found;
+function oneOf<T extends string>(name: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase());
+  if (found !== undefined) return found;
+  throw new UsageError(`${name} has to be one of ${choices.join(', ')}, not '${text}'.`);
 }

@@ -1,12 +1,14 @@
 import { wellKnownKey } from './authorization.ts';
 import { createClock, type EmulatorClock } from './clock.ts';
 import type { ConsistencyLevel } from './consistency.ts';
+import { DataFolder, type Durability } from './data-folder/data-folder.ts';
 import { FaultQueue } from './faults/fault-queue.ts';
 import { createGateway, type EmulatorStats, type Gateway } from './gateway.ts';
 import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
 import { type Listener, type ListenOptions, listen } from './server.ts';
 import { type EmulatorSnapshot, entriesOf, takeSnapshot } from './snapshot.ts';
 import { Account } from './storage/account.ts';
+import type { Journal } from './storage/journal.ts';
 
 /** How an emulator is made. */
 export interface CosmosEmulatorOptions {
@@ -16,6 +18,13 @@ export interface CosmosEmulatorOptions {
   readonly partitions?: number;
   /** Consistency that the account declares; clients read it. @default 'Session' */
   readonly consistency?: ConsistencyLevel;
+  /**
+   * Folder to keep the data in; it is made where it is not there, and belongs to one emulator at a time. Making the
+   * emulator throws a `DataFolderError` when the folder cannot be used. @default none, all is in memory
+   */
+  readonly data?: string;
+  /** What acknowledged writes to the folder survive: the end of the process, or the loss of power as well. @default 'process' */
+  readonly durability?: Durability;
   /** Source of time in milliseconds since the Unix epoch; `emulator.clock` stands on it. @default Date.now */
   readonly now?: () => number;
 }
@@ -65,20 +74,33 @@ export class CosmosEmulator {
   readonly faults = new FaultQueue();
   readonly #stats: EmulatorStats = { requests: 0, requestUnits: 0 };
   readonly #account: Account;
+  readonly #folder: DataFolder | undefined;
   readonly #gateway: Gateway;
   readonly #listeners = new Set<Listener>();
 
-  /** Makes an empty account. Throws a RangeError for options out of range. */
+  /** Makes an account, empty or with what its folder holds. Throws a RangeError for options out of range. */
   constructor(options: CosmosEmulatorOptions = {}) {
-    const { key = wellKnownKey, partitions = 1, consistency = 'Session', now } = options;
+    const {
+      key = wellKnownKey,
+      partitions = 1,
+      consistency = 'Session',
+      durability = 'process',
+      data,
+      now,
+    } = options;
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 100) {
       throw new RangeError(`partitions must be an integer from 1 to 100, not ${partitions}.`);
     }
     this.key = key;
     this.clock = createClock(now);
-    this.#account = new Account({ clock: this.clock, partitions, journal: { append() {} } });
+    const journal: Journal = { append: (...entries) => this.#folder?.append(...entries) };
+    this.#account = new Account({ clock: this.clock, partitions, journal });
+    if (data !== undefined) {
+      this.#folder = new DataFolder({ directory: data, durability, state: this.#account });
+    }
     this.#gateway = createGateway({
       account: this.#account,
+      settled: () => this.#folder?.settled(),
       consistency,
       clock: this.clock,
       faults: this.faults,
@@ -146,16 +168,28 @@ export class CosmosEmulator {
   /**
    * Puts the account back to a snapshot of this or another emulator: items, ETags, resource ids and positions are what
    * they were, and clients see them at once. Resource ids that are given out later are new. Throws a TypeError for what is no
-   * snapshot; the account then stays as it is.
+   * snapshot, and what the data folder throws; the account then stays as it is.
    */
   restore(snapshot: EmulatorSnapshot): void {
-    this.#account.restore([...entriesOf(snapshot)]);
+    const entries = [...entriesOf(snapshot)];
+    const before = this.#folder === undefined ? [] : [...this.#account.entries()];
+    this.#account.restore(entries);
+    try {
+      this.#folder?.rewrite();
+    } catch (error) {
+      this.#account.restore(before);
+      throw error;
+    }
   }
 
-  /** Closes every server that `listen` started. The data stays, for clients in the process. */
+  /**
+   * Closes every server that `listen` started, and the data folder: what was written is on the disk then, and nothing
+   * can be written any more. Without a folder, the data stays for clients in the process.
+   */
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     this.#listeners.clear();
+    await this.#folder?.close();
   }
 
   /** The same as `close`. */

@@ -31,6 +31,8 @@ export interface Gateway {
 /** Puts the parts together: signature, faults, routes, and errors as the service words them. */
 export function createGateway(parts: {
   account: Account;
+  /** Waits until what was written so far is as durable as was asked for; undefined where it is already. */
+  settled: () => Promise<void> | undefined;
   consistency: ConsistencyLevel;
   clock: EmulatorClock;
   faults: FaultQueue;
@@ -49,6 +51,9 @@ export function createGateway(parts: {
     const fault = faults.take(target, request.method);
     if (fault !== undefined) await suffer(fault, signal);
     const reply = route({ account, consistency, clock, request, target });
+    // Reads wait too: nobody is told what the loss of power could still undo.
+    const settled = parts.settled();
+    if (settled !== undefined) await settled;
     if (fault?.reset === 'after') throw new ConnectionResetError();
     stats.requestUnits += reply.charge ?? requestCharge.metadata;
     return responseOf(reply, target);

@@ -1,5 +1,7 @@
 export type { EmulatorClock } from './clock.ts';
 export type { ConsistencyLevel } from './consistency.ts';
+export type { Durability } from './data-folder/data-folder.ts';
+export { DataFolderError, type DataFolderProblem } from './data-folder/data-folder-error.ts';
 export {
   CosmosEmulator,
   type CosmosEmulatorOptions,

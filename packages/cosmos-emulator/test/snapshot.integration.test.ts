@@ -52,7 +52,7 @@ describe('a snapshot', () => {
 
   it('keeps every kind of partition key, and the order of creation and of changes', async () => {
     const { emulator, container } = await setUp({}, { partitions: 2 });
-    for (const pk of ['a', 1, true, null]) await container.items.create({ id: 'x', pk });
+    for (const pk of ['a', 1, true, null, undefined]) await container.items.create({ id: 'x', pk });
     await container.items.upsert({ id: 'x', pk: 'a' });
     const before = await itemsOf(container);
     const changes = async (): Promise<unknown> =>
@@ -66,6 +66,7 @@ describe('a snapshot', () => {
     expect(await itemsOf(container)).toEqual(before);
     expect(await changes()).toEqual(feed);
     expect((await container.item('x', null).read()).statusCode).toBe(200);
+    expect((await container.item('x', undefined).read()).statusCode).toBe(200);
   });
 
   it('is immutable, and goes to other emulators as a clone, as JSON or through a worker', async () => {
