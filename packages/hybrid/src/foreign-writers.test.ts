@@ -1,5 +1,6 @@
 import type { JsonObject } from '@polyphase/core';
 import { afterEach, describe, expect, it } from 'vitest';
+import { FaultPlan } from '../test/faulty-stores.ts';
 import { Note, VirtualWorld } from '../test/virtual-world.ts';
 
 const open: VirtualWorld[] = [];
@@ -92,6 +93,39 @@ describe('while Cosmos DB is the authority', () => {
     await world.clock.advance(2_000);
     expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 1 });
     expect((await world.cosmos.records(Note).read(key))?.version.term).toBe(0);
+  });
+
+  it('a page that was on its way over the commit calls nothing ahead that was written after it', async () => {
+    const commit = Promise.withResolvers<void>();
+    const rows = Promise.withResolvers<void>();
+    const reached: string[] = [];
+    let until = commit.promise;
+    const faultAt = (_: number, name: string) => {
+      const isCommit = name === 'postgres.control.advance' && world.hybrid.status('notes').phase === '5';
+      const isPage = reached.length === 1 && name === 'postgres.records.readMany';
+      if (reached.length > 1 || (!isCommit && !isPage)) return undefined;
+      reached.push(name);
+      until = isCommit ? commit.promise : rows.promise;
+      return 'pause before' as const;
+    };
+    const world = new VirtualWorld();
+    open.push(world);
+    await world.start(new FaultPlan({ faultAt, pause: () => until }));
+    const notes = world.hybrid.repository(Note);
+    const { id } = key;
+    await notes.create({ id, owner: 'a', text: 'ours' });
+    await world.wish({ policy: 'postgres-primary', flip: 'auto' });
+    await world.until('at the commit', () => reached.length === 1);
+    // Another program stores the document as it is: nothing is new, but the feed brings it again.
+    await world.cosmos.foreign.put(Note, { id, owner: 'a', text: 'ours' }, { keepStamp: true });
+    await world.until('its page is read', () => reached.length === 2);
+    commit.resolve();
+    await world.until('6', () => world.hybrid.status('notes').phase === '6');
+    await notes.delete({ owner: 'a', id });
+    rows.resolve();
+    await world.clock.advance(2_000);
+    expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 0 });
+    expect(await world.differences()).toEqual([]);
   });
 
   it('a document that cannot be a record keeps gates closed until it is mended', async () => {

@@ -229,7 +229,10 @@ export class FeedRelay {
       if (record.version.term !== 0 && (verdict === 'newer' || verdict === 'same')) copies.push({ record });
       // A row of a later term (a table put back from elsewhere) stands above every stamp of this one: stamping would never end.
       else if (row && row.version.term > found.term) {
-        if (record.digest !== row.digest) journal.push(this.#conflict(record, row, ROW_AHEAD));
+        // Unless the authority moved while the page was on its way: then the row is no stray, and the rules of that side hold.
+        const isStray = row.version.term > this.#group.term;
+        if (record.digest !== row.digest && (isStray || record.version.term === 0))
+          journal.push(this.#conflict(record, row, isStray ? ROW_AHEAD : WRITTEN_AROUND));
       } else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
     }
     if (stamps.length > 0) {
