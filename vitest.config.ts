@@ -18,7 +18,11 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'integration',
-          include: ['packages/*/test/**/*.integration.test.ts', 'test-support/test/**/*.integration.test.ts'],
+          include: [
+            'packages/*/test/**/*.integration.test.ts',
+            'test-support/test/**/*.integration.test.ts',
+            'examples/*/*.integration.test.ts',
+          ],
           globalSetup: ['test-support/src/global-setup.ts'],
           pool: 'forks',
           testTimeout: 30_000,
