@@ -1,3 +1,8 @@
+/**
+ * Entities, repositories, queries, errors and config; the contracts of stores, and what stores share.
+ *
+ * @module @polyphase/core
+ */
 export { type CacheEntry, type CacheMiss, type CacheService } from './cache.ts';
 export {
   type Change,

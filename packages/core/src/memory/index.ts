@@ -1,3 +1,8 @@
+/**
+ * The reference of every contract, in memory: for tests, and to try things out.
+ *
+ * @module @polyphase/core/memory
+ */
 export type { ForeignDocuments } from './memory-foreign.ts';
 export { matches, runQuery } from './memory-query.ts';
 export {

@@ -1,3 +1,8 @@
+/**
+ * The suites that every store must pass, a clock that stands still, and faults.
+ *
+ * @module @polyphase/core/testing
+ */
 export { atomicApplyCases } from './atomic-apply-cases.ts';
 export { cacheCases } from './cache-cases.ts';
 export { changeFeedCases } from './change-feed-cases.ts';
