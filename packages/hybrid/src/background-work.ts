@@ -85,6 +85,11 @@ export class BackgroundWork {
     return this.#joined;
   }
 
+  /** Whether nobody but this process can move the control row now. */
+  get holdsRow(): boolean {
+    return this.#joined && this.#membership.isProven;
+  }
+
   /** What keeps the entity from where config wants it. */
   get blockedBy(): readonly GateAnswer[] {
     return this.#joined ? this.#controller.blockedBy : [AWAY];

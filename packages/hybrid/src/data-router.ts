@@ -31,6 +31,7 @@ export class DataRouter implements RepositoryStore {
   readonly #group: Group;
   readonly #copySecond: (results: readonly WriteResult[]) => Promise<void>;
   readonly #refresh: (signal?: AbortSignal) => Promise<void>;
+  readonly #assure: (signal?: AbortSignal) => Promise<void>;
   #maxStalenessMs: number;
   #waiting = 0;
 
@@ -39,12 +40,15 @@ export class DataRouter implements RepositoryStore {
     readonly maxStalenessMs: number;
     /** Reads the control row again. */
     readonly refresh: (signal?: AbortSignal) => Promise<void>;
+    /** Makes sure that the authority is where this process takes it to be. */
+    readonly assure: (signal?: AbortSignal) => Promise<void>;
     /** Makes the second write of the dual phases. */
     readonly copySecond: (results: readonly WriteResult[]) => Promise<void>;
   }) {
     this.#group = options.group;
     this.#copySecond = options.copySecond;
     this.#refresh = options.refresh;
+    this.#assure = options.assure;
     this.#maxStalenessMs = options.maxStalenessMs;
   }
 
@@ -89,6 +93,8 @@ export class DataRouter implements RepositoryStore {
 
   async #read<Answer>(ask: Ask<Answer>, { signal }: CallOptions = {}, mayBeFresh = true): Promise<Answer> {
     return this.#routed(signal, async () => {
+      // Stores fence writes. A read is answered by whoever is asked, so that whom to ask must be certain.
+      await this.#assure(signal);
       const { rules } = this.#group;
       if (rules.authority === 'postgres') return ask(this.#group.records('postgres'), signal);
       if (mayBeFresh && rules.freshReads && this.#group.isFresh(this.#maxStalenessMs)) {

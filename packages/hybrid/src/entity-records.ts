@@ -87,9 +87,11 @@ export class EntityRecords implements RepositoryStore {
     await this.#cached?.[Symbol.asyncDispose]();
   }
 
-  // A process that was fenced off must not answer from the cache either; the router says why.
+  // A process that was fenced off must not answer from the cache either; the router says why. Nor must one that cannot be sure of
+  // the term, since the entries of an older one are not invalidated any more; the router makes sure.
   get #readable(): RepositoryStore {
-    return this.#cached && this.#cacheTtlMs !== undefined && !this.#group.isFenced
+    const { isFenced, isSure } = this.#group;
+    return this.#cached && this.#cacheTtlMs !== undefined && !isFenced && isSure
       ? this.#cached
       : this.#router;
   }

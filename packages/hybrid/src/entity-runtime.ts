@@ -60,6 +60,7 @@ export class EntityRuntime {
       clock,
       limits,
       holder,
+      holdsRow: () => this.#work?.holdsRow === true,
       onPhase: (from, row) =>
         notices.tell('phase', { entity: entity.name, from, to: row.phase, term: row.term }),
     });
@@ -72,6 +73,7 @@ export class EntityRuntime {
       group: this.group,
       maxStalenessMs: options.policy.maxStalenessMs,
       refresh: (signal) => this.refresh(signal),
+      assure: (signal) => this.assure(signal),
       copySecond: (results) => this.copySecond(results),
     });
     this.records = new EntityRecords({
@@ -160,6 +162,23 @@ export class EntityRuntime {
         message: 'Nobody here knows yet which store is the authority; try again',
         entity: this.#options.entity.name,
       });
+    }
+  }
+
+  /**
+   * Makes sure, before a read that no store fences, that the authority is where this process takes it to be. The permit tells
+   * while that is Cosmos DB, so that PostgreSQL is not needed; where not even the permit can be asked, what was known is good enough.
+   *
+   * @throws `SealedError` when Cosmos DB is the authority no more; whatever the stores throw
+   */
+  async assure(signal?: AbortSignal): Promise<void> {
+    if (this.group.isSure) return;
+    if (this.group.view.kind === 'unknown' || this.group.rules.authority === 'postgres')
+      return this.refresh(signal);
+    try {
+      await this.group.lease(signal);
+    } catch (error) {
+      if (!mayTryAgain(error)) throw error;
     }
   }
 

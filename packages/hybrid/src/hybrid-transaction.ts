@@ -135,6 +135,7 @@ export class HybridTransaction {
     if (group.view.kind === 'unknown') await runtime.refresh(this.#options.signal);
     const ticket = await group.enter(this.#options.signal);
     try {
+      await runtime.assure(this.#options.signal);
       const member = await this.#admit(runtime, ticket);
       this.#fences.set(group.entity.name, member.fence);
       return member;

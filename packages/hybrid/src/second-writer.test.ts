@@ -50,6 +50,7 @@ function writing() {
     clock,
     limits: protocolLimits({}),
     holder: 'me',
+    holdsRow: () => true,
     onPhase: () => undefined,
   });
   const skipped: unknown[] = [];

@@ -43,6 +43,7 @@ export class Group {
   readonly limits: ProtocolLimits;
   readonly gate: CallGate;
   readonly #permitLease: PermitLease | undefined;
+  readonly #holdsRow: () => boolean;
   readonly #onPhase: (from: Phase, row: ControlRow) => void;
   #view: View = { kind: 'unknown' };
   #fenced: string | undefined;
@@ -56,6 +57,8 @@ export class Group {
     readonly clock: Clock;
     readonly limits: ProtocolLimits;
     readonly holder: string;
+    /** Whether nobody but this process can move the control row now. */
+    readonly holdsRow: () => boolean;
     readonly onPhase: (from: Phase, row: ControlRow) => void;
   }) {
     const { entity, stores, clock, limits } = options;
@@ -63,6 +66,7 @@ export class Group {
     this.stores = stores;
     this.clock = clock;
     this.limits = limits;
+    this.#holdsRow = options.holdsRow;
     this.#onPhase = options.onPhase;
     this.gate = new CallGate({ clock, limits, entity: entity.name });
     this.#permitLease =
@@ -102,6 +106,14 @@ export class Group {
   /** Takes note of an open permit where no row can be seen. */
   observePermit(term: number): void {
     if (this.#view.kind !== 'row') this.#view = { kind: 'permit', term };
+  }
+
+  /**
+   * Whether the authority is certain to be where the view has it: nobody else can move the row, or a lease of the permit still runs.
+   * A process that stood still, or that lost PostgreSQL, is not sure: another may have moved the authority meanwhile.
+   */
+  get isSure(): boolean {
+    return this.#holdsRow() || (this.rules.authority === 'cosmos' && this.#permitLease?.isHeld === true);
   }
 
   /** The term of the authority, as far as this process knows. */

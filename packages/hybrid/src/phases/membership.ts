@@ -41,6 +41,11 @@ export class Membership {
     return this.#lease ? 'held' : 'none';
   }
 
+  /** Whether nobody else can have worked on the control row since it was looked at. False after a pause, until it is renewed. */
+  get isProven(): boolean {
+    return this.#lease !== undefined && this.#clock.monotonic() < this.#endsAt;
+  }
+
   /**
    * Takes the lease. One that a dead process left behind is waited for; one that is renewed meanwhile belongs to a living one.
    *
@@ -87,7 +92,7 @@ export class Membership {
    * @throws {@link TimeoutError} while it has run out here and is not renewed yet; whether it is lost, only the store knows
    */
   proof(): { readonly name: string; readonly token: number } {
-    if (!this.#lease || this.#clock.monotonic() >= this.#endsAt)
+    if (!this.#lease || !this.isProven)
       throw new TimeoutError({ message: 'The lease of the control row ran out and is being renewed' });
     return { name: this.#name, token: this.#lease.token };
   }

@@ -33,6 +33,11 @@ export class PermitLease {
     this.#clock = options.clock;
   }
 
+  /** Whether a lease is valid now: the authority cannot have left Cosmos DB yet. */
+  get isHeld(): boolean {
+    return this.#valid() !== undefined;
+  }
+
   /**
    * A lease that is valid now, renewed when a third of it is used up. Undefined when the permit is closed or absent.
    *
