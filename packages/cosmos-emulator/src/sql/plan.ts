@@ -1,6 +1,5 @@
-import { effectivePartitionKey } from '../partition/effective-key.ts';
 import type { PartitionKey, PartitionKeyDefinition } from '../partition/partition-key.ts';
-import { maximumKey, minimumKey } from '../partition/partition-ranges.ts';
+import { maximumKey, minimumKey, prefixRange } from '../partition/partition-ranges.ts';
 import { queryError } from '../service-error.ts';
 import type { Expression, Query } from './ast.ts';
 import { constantOf, type Parameters } from './constant.ts';
@@ -86,9 +85,9 @@ export function queryRanges(
 
 /** A whole key is a point; under a prefix of a hierarchical key lie all that start with it. */
 function rangeOf(key: PartitionKey, partitionKey: PartitionKeyDefinition): QueryRange {
-  const min = effectivePartitionKey(key, partitionKey);
   const whole = key.length === partitionKey.paths.length;
-  return { min, max: whole ? min : min + maximumKey, isMinInclusive: true, isMaxInclusive: whole };
+  const { min, max } = prefixRange(key, partitionKey);
+  return { min, max: whole ? min : max, isMinInclusive: true, isMaxInclusive: whole };
 }
 
 /** Duplicates lie side by side only where the whole result is one value, and the order goes by that value. */

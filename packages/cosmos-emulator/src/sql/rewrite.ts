@@ -2,6 +2,7 @@ import { queryError } from '../service-error.ts';
 import type { AggregateName, Expression, ExpressionOf, Query } from './ast.ts';
 import { printExpression, printFrom, printOrder, printQuery, property } from './print.ts';
 import { selectNames } from './run.ts';
+import { childrenOf, selectedBy } from './visit.ts';
 
 /** What each partition is asked, and how the client puts groups and aggregates together. */
 export interface Rewrite {
@@ -178,20 +179,11 @@ function wholeAggregate(expression: Expression): Aggregate | undefined {
   throw queryError('Compositions of aggregates and other expressions are not allowed.', 'SC2103', inner.span);
 }
 
-function hasAggregate({ select }: Query): boolean {
-  if (select.kind === 'value') return aggregatesIn(select.expression).length > 0;
-  return select.kind === 'list' && select.items.some(({ expression }) => aggregatesIn(expression).length > 0);
+function hasAggregate(query: Query): boolean {
+  return selectedBy(query).some((expression) => aggregatesIn(expression).length > 0);
 }
 
 /** Aggregates of an expression itself; those of its subqueries are their own. */
 function aggregatesIn(expression: Expression): Aggregate[] {
-  if (expression.kind === 'aggregate') return [expression];
-  if ('query' in expression) return [];
-  if (expression.kind === 'object') return expression.properties.flatMap(([, value]) => aggregatesIn(value));
-  const parts: unknown[] = Object.values(expression).flat();
-  return parts.filter(isExpression).flatMap(aggregatesIn);
-}
-
-function isExpression(part: unknown): part is Expression {
-  return typeof part === 'object' && part !== null && 'kind' in part;
+  return expression.kind === 'aggregate' ? [expression] : childrenOf(expression).flatMap(aggregatesIn);
 }
