@@ -142,6 +142,24 @@ describe.each([1, 4])('queries over %i physical partitions', (partitions) => {
 });
 
 describe('queries', () => {
+  it.each<[string, unknown[]]>([
+    ['SELECT VALUE COUNT(1) FROM (SELECT DISTINCT VALUE c.team FROM c)', [3]],
+    ['SELECT COUNT(1) AS n FROM (SELECT DISTINCT c.team, c.age FROM c WHERE c.age < 25)', [{ n: 5 }]],
+    [
+      'SELECT VALUE g.team FROM (SELECT c.team, SUM(c.age) AS years FROM c GROUP BY c.team) g WHERE g.years != 98 ORDER BY g.team DESC',
+      ['green', 'blue'],
+    ],
+    ['SELECT VALUE SUM(g.n) FROM (SELECT COUNT(1) AS n FROM c GROUP BY c.team) g', [12]],
+    ['SELECT VALUE x FROM (SELECT TOP 2 VALUE c.id FROM c ORDER BY c.id DESC) x ORDER BY x', ['p10', 'p11']],
+    ['SELECT VALUE x.id FROM (SELECT c.id, c.age FROM c) x WHERE x.age = 20 ORDER BY x.id', ['p00']],
+    ['SELECT * FROM (SELECT VALUE MAX(c.age) FROM c)', [31]],
+    ['SELECT VALUE t FROM (SELECT TOP 1 c.tags FROM c ORDER BY c.id) x JOIN t IN x.tags', ['t0', 'u0']],
+  ])('select from the results of another: %s', async (query, expected) => {
+    const container = await people(1);
+    expect(await all(container, query)).toEqual(expected);
+    expect(await all(container, query, { maxItemCount: 1 })).toEqual(expected);
+  });
+
   it('resume from a continuation token with a new client', async () => {
     const container = await people(1);
     for (const query of ['SELECT VALUE c.id FROM c', 'SELECT VALUE c.id FROM c ORDER BY c.id']) {

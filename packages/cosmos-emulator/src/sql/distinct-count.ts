@@ -1,4 +1,5 @@
 import type { Query, SelectItem } from './ast.ts';
+import { derivedSource } from './derived-source.ts';
 import { selectNames } from './run.ts';
 
 /** A query that only counts the results of a DISTINCT query: clients merge those, and count them. */
@@ -12,10 +13,10 @@ export interface DistinctCount {
 
 /** Recognises `SELECT COUNT(1) FROM (SELECT DISTINCT …)`; undefined for every other query. */
 export function distinctCountOf(query: Query): DistinctCount | undefined {
-  const [source, ...joins] = query.from;
-  if (source?.source.kind !== 'query' || source.iterate || joins.length > 0) return undefined;
-  const inner = source.source.query;
+  const inner = derivedSource(query);
+  if (inner === undefined) return undefined;
   const plain =
+    query.from.length === 1 &&
     query.where === undefined &&
     query.groupBy.length === 0 &&
     query.orderBy.length === 0 &&

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../json.ts';
 import { badRequest, queryError } from '../service-error.ts';
 import type { Expression, OrderTerm, Query } from './ast.ts';
+import { derivedSource } from './derived-source.ts';
 import { documentPath } from './document-path.ts';
 import { type CompositeTerm, compositeIndexes, isIncludedByName, isIndexed } from './indexed-path.ts';
 
@@ -11,7 +12,8 @@ import { type CompositeTerm, compositeIndexes, isIncludedByName, isIndexed } fro
  */
 export function applyIndexPolicy(query: Query, policy: JsonObject): Query {
   const [term, ...others] = query.orderBy;
-  if (term === undefined || query.rank) return query;
+  // The results of another query have no index.
+  if (term === undefined || query.rank || derivedSource(query) !== undefined) return query;
   const paths = query.orderBy.map(({ expression }) => orderPath(expression, query));
   if (others.length > 0) {
     const wanted = query.orderBy.map(({ descending }, at) => ({ path: paths[at] ?? [], descending }));

@@ -4,6 +4,7 @@ import { type AccessPathFinder, accessPathFinder } from './access-path.ts';
 import type { Query } from './ast.ts';
 import { checkLimits } from './check.ts';
 import { computedProperties } from './computed-property.ts';
+import { derivedSource, overDocuments, overResults } from './derived-source.ts';
 import { compile } from './evaluate.ts';
 import { rootName } from './from.ts';
 import { applyIndexPolicy } from './index-policy.ts';
@@ -56,6 +57,14 @@ export function compileTop(
   computed: ReadonlyMap<string, Evaluator> = new Map(),
 ): CompiledQuery {
   checkLimits(query);
+  const source = derivedSource(query);
+  const inner = source === undefined ? undefined : compileTop(source, computed);
+  // What each document gives by itself can be selected from document by document.
+  if (inner === undefined || inner.paging === 'stream') return compileOver(query, computed);
+  return overResults(inner, compileOver(overDocuments(query), new Map()));
+}
+
+function compileOver(query: Query, computed: ReadonlyMap<string, Evaluator>): CompiledQuery {
   const slots = new Map([[rootName, 0]]);
   return compileQuery(query, { slots, aggregations: undefined, computed, compile, compileQuery });
 }

@@ -251,9 +251,9 @@ function comparePlaces(plan: Plan, left: ResultPlace, right: ResultPlace): numbe
 }
 
 function compareKeys(plan: Plan, left: readonly Value[], right: readonly Value[]): number {
-  for (const [at, { descending }] of plan.order.entries()) {
+  for (let at = 0; at < plan.order.length; at++) {
     const order = compareValues(left[at], right[at]);
-    if (order !== 0) return descending ? -order : order;
+    if (order !== 0) return plan.order[at]?.descending === true ? -order : order;
   }
   return 0;
 }

@@ -1,0 +1,38 @@
+import type { Json } from '../json.ts';
+import type { FromItem, Query } from './ast.ts';
+import type { CompiledQuery, OrderedSource } from './run.ts';
+
+/** The query that another selects from instead of from the container; undefined where there is none. */
+export function derivedSource({ from }: Query): Query | undefined {
+  const [first] = from;
+  return first?.source.kind === 'query' && !first.iterate ? first.source.query : undefined;
+}
+
+/** The query as if the results that it selects from were documents. */
+export function overDocuments(query: Query): Query {
+  const [{ alias = 'root' } = { alias: undefined }, ...joins] = query.from;
+  const source: FromItem['source'] = { kind: 'variable', name: alias, span: query.span };
+  return { ...query, from: [{ alias, source, iterate: false }, ...joins] };
+}
+
+/** Runs a query over all the results of another, such as its groups, which no single document gives. */
+export function overResults(inner: CompiledQuery, outer: CompiledQuery): CompiledQuery {
+  return {
+    ...outer,
+    execute: (row, run) => outer.executeOver(inner.execute(row, run), run),
+    executeOver: (documents, run) => outer.executeOver(inner.executeOver(documents, run), run),
+    resultsOf: (document, run) => outer.executeOver(inner.executeOver([document], run), run),
+    sorted: (sources, run) => {
+      const results = inner.executeOver(documentsOf(sources), run);
+      return outer.sorted(
+        results.map((document, sequence) => ({ document, sequence })),
+        run,
+      );
+    },
+    paging: outer.paging === 'ordered' ? 'ordered' : 'whole',
+  };
+}
+
+function* documentsOf(sources: Iterable<OrderedSource>): Generator<Json> {
+  for (const { document } of sources) yield document;
+}
