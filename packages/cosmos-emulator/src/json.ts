@@ -38,3 +38,8 @@ export function valueAt(document: Value, path: readonly string[]): Value {
   }
   return value;
 }
+
+/** Gives a value as messages show it: text as it is, all else as JSON. */
+export function shown(value: Value): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
+}

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { badRequest } from '../service-error.ts';
 
 /** Makes the `_rid` of resources: the parent's bytes, then a number, in base64 with `-` for `/`. */
 export function createResourceIds(): {
@@ -50,4 +51,20 @@ const forbidden = /[/\\?#]/;
 /** Tells whether an id is one that the service takes: 1 to 1023 bytes, and none of `/ \ ? #`. */
 export function isValidId(id: unknown): id is string {
   return typeof id === 'string' && id !== '' && !forbidden.test(id) && Buffer.byteLength(id) <= 1023;
+}
+
+/** Checks the id of anything but an item, which is shorter and does not end with a space. Throws 400. */
+export function requireName(id: unknown): string {
+  if (typeof id !== 'string' || id === '' || id.length > 255) {
+    const name = typeof id === 'string' ? id.slice(0, 300) : '';
+    throw badRequest(
+      `The input name '${name}' is invalid. Ensure to provide a unique non-empty string less than '255' characters.`,
+    );
+  }
+  const character = forbidden.exec(id)?.[0];
+  if (character !== undefined) {
+    throw badRequest(`The resource name presented contains invalid character '${character}'.`);
+  }
+  if (id.endsWith(' ')) throw badRequest("The resource name can't end with space.");
+  return id;
 }
