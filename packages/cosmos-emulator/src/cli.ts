@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync, writeFileSync } from 'node:fs';
-import { wellKnownKey } from './authorization.ts';
+import { wellKnownKey } from './authorization/master-key.ts';
 import { type Command, help, parseCommandLine, UsageError } from './command-line.ts';
 import { CosmosEmulator } from './emulator.ts';
 import type { Listener } from './server.ts';

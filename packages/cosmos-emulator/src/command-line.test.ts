@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { wellKnownKey } from './authorization.ts';
+import { wellKnownKey } from './authorization/master-key.ts';
 import { parseCommandLine, UsageError } from './command-line.ts';
 
 describe('the command line', () => {

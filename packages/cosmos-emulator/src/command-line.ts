@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { wellKnownKey } from './authorization.ts';
+import { wellKnownKey } from './authorization/master-key.ts';
 import { consistencyLevels } from './consistency.ts';
 import { durabilities } from './data-folder/data-folder.ts';
 import type { CosmosEmulatorOptions } from './emulator.ts';

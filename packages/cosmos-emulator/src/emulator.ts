@@ -1,4 +1,4 @@
-import { wellKnownKey } from './authorization.ts';
+import { wellKnownKey } from './authorization/master-key.ts';
 import { createClock, type EmulatorClock } from './clock.ts';
 import type { ConsistencyLevel } from './consistency.ts';
 import { DataFolder, type Durability } from './data-folder/data-folder.ts';
@@ -14,6 +14,8 @@ import type { Journal } from './storage/journal.ts';
 export interface CosmosEmulatorOptions {
   /** Account key, in base64. @default the well-known key of the Cosmos DB emulators */
   readonly key?: string;
+  /** A second key, in base64, that may read but neither write nor see permissions. @default none */
+  readonly readOnlyKey?: string;
   /** Physical partitions of each container, from 1 to 100. @default 1 */
   readonly partitions?: number;
   /** Consistency that the account declares; clients read it. @default 'Session' */
@@ -82,6 +84,7 @@ export class CosmosEmulator {
   constructor(options: CosmosEmulatorOptions = {}) {
     const {
       key = wellKnownKey,
+      readOnlyKey,
       partitions = 1,
       consistency = 'Session',
       durability = 'process',
@@ -106,6 +109,7 @@ export class CosmosEmulator {
       faults: this.faults,
       stats: this.#stats,
       key,
+      readOnlyKey,
     });
   }
 

@@ -1,6 +1,6 @@
-import { createSecretKey, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { authorize } from './authorization.ts';
+import { createAuthorizer } from './authorization/authorize.ts';
 import type { EmulatorClock } from './clock.ts';
 import type { ConsistencyLevel } from './consistency.ts';
 import { ConnectionResetError, faultError } from './faults/fault-error.ts';
@@ -38,19 +38,17 @@ export function createGateway(parts: {
   faults: FaultQueue;
   stats: EmulatorStats;
   key: string;
+  readOnlyKey?: string | undefined;
 }): Gateway {
   const { account, consistency, clock, faults, stats } = parts;
-  // Made once: turning bytes into a key takes six times as long as signing with it.
-  const secret = createSecretKey(parts.key, 'base64');
-  const respond = async (
-    request: ServiceRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<ServiceResponse> => {
+  const authorizer = createAuthorizer(parts);
+  const { tokens } = authorizer;
+  const respond: Gateway['handle'] = async (request, signal) => {
     const target = targetOf(request);
-    authorize(request, target.segments, secret);
+    authorizer.authorize(request, target);
     const fault = faults.take(target, request.method);
     if (fault !== undefined) await suffer(fault, signal);
-    const reply = route({ account, consistency, clock, request, target });
+    const reply = route({ account, consistency, clock, request, target, tokens });
     // Reads wait too: nobody is told what the loss of power could still undo.
     const settled = parts.settled();
     if (settled !== undefined) await settled;

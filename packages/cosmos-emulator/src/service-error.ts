@@ -36,11 +36,34 @@ export function unauthorized(message: string): ServiceError {
   return new ServiceError({ status: 401, code: 'Unauthorized', message });
 }
 
+/** 403: who asks is known, and may not. */
+export function forbidden(
+  message = 'Insufficient permissions provided in the authorization header for the corresponding request. Please retry with another authorization header.',
+  substatus?: number,
+): ServiceError {
+  return new ServiceError({ status: 403, code: 'Forbidden', message, substatus });
+}
+
 /** 404: the resource, or one that holds it, does not exist. */
 export function notFound(
   message = 'Entity with the specified id does not exist in the system.',
 ): ServiceError {
   return new ServiceError({ status: 404, code: 'NotFound', message });
+}
+
+/** 404: what should hold the resource does not exist. */
+export function ownerNotFound(): ServiceError {
+  const message = 'Owner resource does not exist';
+  return new ServiceError({ status: 404, code: 'NotFound', message, substatus: 1003 });
+}
+
+/** 405: the kind of resource knows no such method. */
+export function methodNotAllowed(): ServiceError {
+  return new ServiceError({
+    status: 405,
+    code: 'MethodNotAllowed',
+    message: 'The requested verb is not supported.',
+  });
 }
 
 /** 409: the id or a unique key is taken. */

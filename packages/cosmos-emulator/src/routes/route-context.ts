@@ -1,3 +1,4 @@
+import type { ResourceTokens } from '../authorization/resource-token.ts';
 import type { EmulatorClock } from '../clock.ts';
 import type { ConsistencyLevel } from '../consistency.ts';
 import type { ServiceRequest } from '../http-message.ts';
@@ -6,7 +7,18 @@ import { badRequest } from '../service-error.ts';
 import type { Account } from '../storage/account.ts';
 
 /** The kinds of resources that the emulator serves. */
-export type ResourceKind = 'account' | 'databases' | 'containers' | 'items' | 'partitionKeyRanges';
+export type ResourceKind =
+  | 'account'
+  | 'databases'
+  | 'users'
+  | 'permissions'
+  | 'clientEncryptionKeys'
+  | 'containers'
+  | 'items'
+  | 'partitionKeyRanges'
+  | 'conflicts'
+  | 'partitionKeyDelete'
+  | 'offers';
 
 /** What a request wants to do with a resource. */
 export type OperationKind =
@@ -41,6 +53,8 @@ export interface RouteContext {
   readonly clock: EmulatorClock;
   readonly request: ServiceRequest;
   readonly target: Target;
+  /** Issues the tokens of permissions. */
+  readonly tokens: ResourceTokens;
 }
 
 /** What a handler answers. */
@@ -59,6 +73,13 @@ export type Handler = (context: RouteContext) => Reply;
 
 /** Handlers by `resource.operation`. */
 export type RouteTable = Readonly<Partial<Record<`${ResourceKind}.${OperationKind}`, Handler>>>;
+
+const reads: ReadonlySet<OperationKind> = new Set(['read', 'list', 'query', 'queryPlan', 'changeFeed']);
+
+/** Tells whether an operation leaves everything as it is. */
+export function isRead(operation: OperationKind): boolean {
+  return reads.has(operation);
+}
 
 /** Reads the body as JSON; undefined when there is none. Throws status 400. */
 export function readJson(request: ServiceRequest): Json | undefined {

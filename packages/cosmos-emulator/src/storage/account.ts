@@ -1,9 +1,10 @@
 import type { EmulatorClock } from '../clock.ts';
-import type { Json, JsonObject } from '../json.ts';
-import { conflict, notFound } from '../service-error.ts';
+import { type Json, type JsonObject, shown } from '../json.ts';
+import { conflict, notFound, ownerNotFound } from '../service-error.ts';
 import { Container } from './container.ts';
 import { parseContainer } from './container-properties.ts';
 import type { Journal, JournalEntry, Resource } from './journal.ts';
+import { offerOf, type Throughput } from './offer.ts';
 import { evenLayout } from './physical-partition.ts';
 import { createResourceIds, newEtag, type ResourceIds } from './resource-id.ts';
 import { ResourceTree } from './resource-tree.ts';
@@ -12,11 +13,14 @@ import { ResourceTree } from './resource-tree.ts';
 interface NewResource {
   readonly collection: string;
   readonly parent: Resource | undefined;
-  readonly body: JsonObject & { readonly id: string };
+  /** Without an id of its own, the resource id is its id. */
+  readonly body: JsonObject & { readonly id?: string };
   /** Length of the resource id. */
   readonly ridBytes: number;
   /** Links to the collections below it, such as `_colls`. */
   readonly links?: Readonly<Record<string, string>>;
+  /** Gives it an offer of its own. */
+  readonly throughput?: Throughput | undefined;
 }
 
 /** A collection that a request addresses, and the resource that holds it. */
@@ -55,7 +59,7 @@ export class Account {
     let address: Address = { collection: segments[0] ?? '', parent: undefined };
     for (let at = 1; at + 1 < segments.length; at += 2) {
       const parent = this.#tree.find(address.collection, segments[at] ?? '');
-      if (parent === undefined) throw notFound('Owner resource does not exist');
+      if (parent === undefined) throw ownerNotFound();
       address = { collection: `${address.collection}/${parent.id}/${segments[at + 1] ?? ''}`, parent };
     }
     return address;
@@ -76,23 +80,36 @@ export class Account {
   /** Creates a resource. Throws 409 for an id that is taken. */
   create(init: NewResource): Resource {
     const resource = this.#newResource(init);
-    this.#commit({ type: 'put', collection: init.collection, resource });
+    const entry = { type: 'put', collection: init.collection, resource } as const;
+    this.#commit(entry, ...this.#newOffer(resource, init.throughput));
     return resource;
   }
 
   #newResource({ collection, parent, body, ridBytes, links = {} }: NewResource): Resource {
-    if (this.#tree.find(collection, body.id) !== undefined) throw conflict();
+    if (body.id !== undefined) this.#requireFree(collection, body.id);
     const _rid = this.#rids.next(parent?._rid ?? '', ridBytes);
     const kind = collection.slice(collection.lastIndexOf('/') + 1);
     const _self = `${parent?._self ?? ''}${kind}/${_rid}/`;
-    return { ...body, _rid, _self, ...this.#stamp(), ...links };
+    return { ...body, id: body.id ?? _rid, _rid, _self, ...this.#stamp(), ...links };
   }
 
-  /** Puts a new version in the place of a resource; its links stay. */
-  replace(collection: string, old: Resource, body: JsonObject): Resource {
+  /** The offer that comes with a resource, in the same change. */
+  #newOffer(owner: Resource, throughput: Throughput | undefined): JournalEntry[] {
+    if (throughput === undefined) return [];
+    const body = offerOf(owner, throughput);
+    const resource = this.#newResource({ collection: 'offers', parent: undefined, body, ridBytes: 4 });
+    return [{ type: 'put', collection: 'offers', resource }];
+  }
+
+  /**
+   * Puts a new version in the place of a resource; its links stay, and what is below it follows a new id. Throws 409 for
+   * an id that is taken.
+   */
+  replace(collection: string, old: Resource, body: JsonObject & { readonly id: string }): Resource {
     const links = Object.fromEntries(Object.entries(old).filter(([name]) => name.startsWith('_')));
-    const { id, _rid, _self } = old;
-    const resource = { ...body, ...links, id, _rid, _self, ...this.#stamp() };
+    if (body.id !== old.id) this.#requireFree(collection, body.id);
+    const { _rid, _self } = old;
+    const resource = { ...body, ...links, _rid, _self, ...this.#stamp() };
     this.#commit({ type: 'put', collection, resource });
     return resource;
   }
@@ -102,14 +119,24 @@ export class Account {
     this.#commit({ type: 'delete', collection, id: this.read(collection, id).id });
   }
 
+  /** Finds a resource by id or resource id. */
+  find(collection: string, id: string): Resource | undefined {
+    return this.#tree.find(collection, id);
+  }
+
   /** Creates a container. Throws 400 for a bad definition, 409 for an id that is taken. */
-  createContainer({ collection, parent }: Address, body: Json | undefined): Container {
+  createContainer(address: Address, body: Json | undefined, throughput?: Throughput): Container {
+    const { collection, parent } = address;
     const { id, definition, partitionKey } = parseContainer(body);
     const created = { collection, parent, body: { ...definition, id }, ridBytes: 8, links: containerLinks };
     const resource = this.#newResource(created);
     const { _rid } = resource;
     const layout = evenLayout(this.#partitions, partitionKey, () => this.#rids.next(_rid, 16));
-    this.#commit({ type: 'put', collection, resource }, { type: 'partitions', container: _rid, layout });
+    this.#commit(
+      { type: 'put', collection, resource },
+      { type: 'partitions', container: _rid, layout },
+      ...this.#newOffer(resource, throughput),
+    );
     return this.#containerOf(_rid);
   }
 
@@ -169,12 +196,20 @@ export class Account {
   }
 
   #remove(collection: string, id: string): void {
-    for (const { _rid } of this.#tree.delete(collection, id)) this.#containers.delete(_rid);
+    const gone = new Set(this.#tree.delete(collection, id).map(({ _rid }) => _rid));
+    for (const rid of gone) this.#containers.delete(rid);
+    for (const offer of this.#tree.list('offers')) {
+      if (gone.has(shown(offer.offerResourceId))) this.#tree.delete('offers', offer.id);
+    }
+  }
+
+  #requireFree(collection: string, id: string): void {
+    if (this.#tree.find(collection, id) !== undefined) throw conflict();
   }
 
   #containerOf(rid: string | undefined): Container {
     const found = this.#containers.get(rid ?? '');
-    if (found === undefined) throw notFound('Owner resource does not exist');
+    if (found === undefined) throw ownerNotFound();
     return found;
   }
 
