@@ -3,8 +3,10 @@ import { createClock, type EmulatorClock } from './clock.ts';
 import type { ConsistencyLevel } from './consistency.ts';
 import { DataFolder, type Durability } from './data-folder/data-folder.ts';
 import { FaultQueue } from './faults/fault-queue.ts';
+import { RequestBudgets } from './faults/request-budget.ts';
 import { createGateway, type EmulatorStats, type Gateway } from './gateway.ts';
 import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
+import { ReadReplica } from './replica.ts';
 import { type Listener, type ListenOptions, listen } from './server.ts';
 import { type EmulatorSnapshot, entriesOf, takeSnapshot } from './snapshot.ts';
 import { Account } from './storage/account.ts';
@@ -74,6 +76,10 @@ export class CosmosEmulator {
   readonly clock: EmulatorClock;
   /** Faults for the requests to come. */
   readonly faults = new FaultQueue();
+  /** Budgets of request units, which are not limited otherwise. */
+  readonly budgets: RequestBudgets;
+  /** The replica that answers reads of weak consistency, and can be made to lag. */
+  readonly replica: ReadReplica;
   readonly #stats: EmulatorStats = { requests: 0, requestUnits: 0 };
   readonly #account: Account;
   readonly #folder: DataFolder | undefined;
@@ -96,8 +102,17 @@ export class CosmosEmulator {
     }
     this.key = key;
     this.clock = createClock(now);
+    this.budgets = new RequestBudgets({ clock: this.clock });
+    const account = (journal: Journal): Account => new Account({ clock: this.clock, partitions, journal });
+    this.replica = new ReadReplica({
+      copy: () => {
+        const copy = account({ append() {} });
+        copy.restore(this.#account.entries());
+        return copy;
+      },
+    });
     const journal: Journal = { append: (...entries) => this.#folder?.append(...entries) };
-    this.#account = new Account({ clock: this.clock, partitions, journal });
+    this.#account = account(this.replica.following(journal));
     if (data !== undefined) {
       this.#folder = new DataFolder({ directory: data, durability, state: this.#account });
     }
@@ -107,6 +122,8 @@ export class CosmosEmulator {
       consistency,
       clock: this.clock,
       faults: this.faults,
+      budgets: this.budgets,
+      replica: this.replica,
       stats: this.#stats,
       key,
       readOnlyKey,
@@ -184,6 +201,7 @@ export class CosmosEmulator {
       this.#account.restore(before);
       throw error;
     }
+    this.replica.resume();
   }
 
   /**

@@ -5,8 +5,11 @@ import type { EmulatorClock } from './clock.ts';
 import type { ConsistencyLevel } from './consistency.ts';
 import { ConnectionResetError, faultError } from './faults/fault-error.ts';
 import type { Fault, FaultQueue } from './faults/fault-queue.ts';
+import type { RequestBudgets } from './faults/request-budget.ts';
 import type { ServiceRequest, ServiceResponse } from './http-message.ts';
 import { isObject } from './json.ts';
+import type { ReadReplica } from './replica.ts';
+import { readSource } from './routes/read-source.ts';
 import type { Reply, Target } from './routes/route-context.ts';
 import { route } from './routes/router.ts';
 import { targetOf } from './routes/target.ts';
@@ -36,11 +39,13 @@ export function createGateway(parts: {
   consistency: ConsistencyLevel;
   clock: EmulatorClock;
   faults: FaultQueue;
+  budgets: RequestBudgets;
+  replica: ReadReplica;
   stats: EmulatorStats;
   key: string;
   readOnlyKey?: string | undefined;
 }): Gateway {
-  const { account, consistency, clock, faults, stats } = parts;
+  const { account, consistency, clock, faults, budgets, replica, stats } = parts;
   const authorizer = createAuthorizer(parts);
   const { tokens } = authorizer;
   const respond: Gateway['handle'] = async (request, signal) => {
@@ -48,13 +53,17 @@ export function createGateway(parts: {
     authorizer.authorize(request, target);
     const fault = faults.take(target, request.method);
     if (fault !== undefined) await suffer(fault, signal);
-    const reply = route({ account, consistency, clock, request, target, tokens });
+    budgets.admit(target);
+    const context = { account, consistency, clock, request, target, tokens };
+    const reply = route({ ...context, account: readSource(context, replica.account) });
     // Reads wait too: nobody is told what the loss of power could still undo.
     const settled = parts.settled();
     if (settled !== undefined) await settled;
     if (fault?.reset === 'after') throw new ConnectionResetError();
-    stats.requestUnits += reply.charge ?? requestCharge.metadata;
-    return responseOf(reply, target);
+    const charge = reply.charge ?? requestCharge.metadata;
+    stats.requestUnits += charge;
+    budgets.charge(target, charge);
+    return responseOf({ ...reply, headers: { ...ownerOf(account, target), ...reply.headers } }, target);
   };
   // The service dates its answers; clients take the server's time from there.
   const dated = (response: ServiceResponse): ServiceResponse => ({
@@ -124,6 +133,12 @@ function responseOf(reply: Reply, target: Target): ServiceResponse {
     },
     body: text ?? (body === undefined ? '' : JSON.stringify(body)),
   };
+}
+
+/** The resource id of the container that holds an item: without it, clients do not keep the session token. */
+function ownerOf(account: Account, { resource, database, container }: Target): Record<string, string> {
+  if (resource !== 'items') return {};
+  return { 'x-ms-content-path': account.container(database ?? '', container ?? '').rid };
 }
 
 function pathOf(target: Target): string {

@@ -57,6 +57,12 @@ export function ownerNotFound(): ServiceError {
   return new ServiceError({ status: 404, code: 'NotFound', message, substatus: 1003 });
 }
 
+/** 404 with 1002: the session of the client has seen writes that are not here. */
+export function readSessionNotAvailable(): ServiceError {
+  const message = 'The read session is not available for the input session token.';
+  return new ServiceError({ status: 404, code: 'NotFound', message, substatus: 1002 });
+}
+
 /** 405: the kind of resource knows no such method. */
 export function methodNotAllowed(): ServiceError {
   return new ServiceError({

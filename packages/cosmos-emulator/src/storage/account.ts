@@ -151,6 +151,11 @@ export class Account {
     return this.#containerOf(this.#tree.find(collection, id)?._rid);
   }
 
+  /** Tells whether it has a container that another state of the same account has. */
+  holds({ rid }: Container): boolean {
+    return this.#containers.has(rid);
+  }
+
   /** Makes an entry true. It was kept before, so nothing is checked and nothing is kept again. */
   apply(entry: JournalEntry): void {
     if (entry.type === 'put') this.#put(entry.collection, entry.resource);
