@@ -17,6 +17,16 @@ export const cost = {
   node: 100,
   /** A character matched against a pattern. */
   character: 20,
+  /** A character that a function reads or writes. */
+  text: 5,
+  /** An item of an array that a function goes along. */
+  item: 5,
+  /** A millisecond by the clock, for work whose parts cannot be counted. */
+  millisecond: 1_000_000,
+  /** A pair of points or sides of geometries, related to each other. */
+  pair: 400,
+  /** A distance on the Earth, or the like. */
+  distance: 3000,
   /** A character of the key that a value is grouped by. */
   key: 40,
 } as const;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../json.ts';
+import { startAllowance } from '../allowance.ts';
 import { findFunction } from './built-in.ts';
 
 function call(name: string, values: readonly Value[]): Value {
-  return findFunction(name)?.apply({ now: 0 }, ...values);
+  return findFunction(name)?.apply({ now: 0, spend: startAllowance() }, ...values);
 }
 
 const mixed = [12, 'abc', true, false, null];
@@ -24,6 +25,7 @@ describe('functions over arrays', () => {
     ['ARRAY_CONTAINS', [[{ a: { b: 1, c: [2] } }], { a: { c: [2] } }, true], true],
     ['ARRAY_CONTAINS', [[{ a: { b: 1, c: [2, 3] } }], { a: { c: [2] } }, true], false],
     ['ARRAY_CONTAINS', [[{ a: 1 }], { constructor: 1 }, true], false],
+    ['ARRAY_CONTAINS', [[{ a: 1 }], { a: 1, b: 2 }, true], false],
     ['ARRAY_CONTAINS', [['{"a":1}'], { a: 1 }], false],
     ['ARRAY_CONTAINS', [[1], '1'], false],
     ['ARRAY_CONTAINS', [['a'], 'a', 1], undefined],
@@ -51,6 +53,7 @@ describe('functions over arrays', () => {
     ['ARRAY_MEDIAN', [[1, 2, 3, 4]], 2.5],
     ['ARRAY_MEDIAN', [[1.0, 2.0, 3.3, 4.7, 7.8]], 3.3],
     ['ARRAY_MEDIAN', [[1, -2.7, 3, -4]], -0.8500000000000001],
+    ['ARRAY_MEDIAN', [[9, 1, 10]], 9],
     ['ARRAY_MEDIAN', [['abc', 'ABC']], undefined],
     ['ARRAY_MEDIAN', [[]], undefined],
     ['ARRAY_MIN', [[1, 2, 3, 4]], 1],
@@ -198,6 +201,20 @@ describe('functions over arrays', () => {
         [...numbers, ...objects],
       ]),
     ).toEqual([]);
+  });
+
+  it('count what they look at as work of the query', () => {
+    const spend = startAllowance(1_000_000);
+    const numbers = Array.from({ length: 20_000 }, (_, at) => at);
+    const look = (name: string, ...values: Value[]): Value =>
+      findFunction(name)?.apply({ now: 0, spend }, ...values);
+    expect(look('ARRAY_LENGTH', numbers)).toBe(20_000);
+    expect(() => look('ARRAY_CONTAINS_ANY', numbers, 1)).toThrow(/maximum amount of work/);
+    const deep = [numbers.map((at) => [at])];
+    const copy = [numbers.map((at) => [at])];
+    expect(() =>
+      findFunction('ARRAY_CONTAINS')?.apply({ now: 0, spend: startAllowance(1_000_000) }, deep, copy[0]),
+    ).toThrow(/maximum amount of work/);
   });
 
   it('refuse to build what would exhaust the memory', () => {

@@ -1,6 +1,15 @@
 import { canonical, isObject, type Json, type JsonObject, type Value } from '../../json.ts';
+import { cost, type Spend } from '../allowance.ts';
 import { compareValues, valuesEqual } from '../compare.ts';
-import { type BuiltInFunction, checkLength, type FunctionTable, takes, takesMany } from './function-table.ts';
+import {
+  type BuiltInFunction,
+  checkLength,
+  type FunctionContext,
+  type FunctionTable,
+  takes,
+  takesInContext,
+  takesMany,
+} from './function-table.ts';
 import { combined } from './open-logic.ts';
 
 /** Tells whether a value is an array or an object. */
@@ -9,47 +18,52 @@ function isComposite(value: Json): value is Json[] | JsonObject {
 }
 
 /** Tells whether `whole` has every property of `part`, at any depth; anything but an object must be equal. */
-function includesPartially(whole: Value, part: Value): boolean {
-  if (!isObject(part)) return valuesEqual(whole, part);
+function includesPartially(whole: Value, part: Value, spend: Spend): boolean {
+  if (!isObject(part)) return valuesEqual(whole, part, spend);
+  spend(cost.node);
   return (
     isObject(whole) &&
     Object.keys(part).every(
-      (name) => Object.hasOwn(whole, name) && includesPartially(whole[name], part[name]),
+      (name) => Object.hasOwn(whole, name) && includesPartially(whole[name], part[name], spend),
     )
   );
 }
 
-/** Makes a test for being equal to a value. */
-function equalTo(value: Json): (item: Json) => boolean {
-  if (!isComposite(value)) return (item) => item === value;
-  const text = canonical(value);
-  return (item) => isComposite(item) && canonical(item) === text;
+function contains({ spend }: FunctionContext, items: readonly Json[], item: Value, partial?: boolean): Value {
+  if (item === undefined) return undefined;
+  const equals = partial === true ? includesPartially : valuesEqual;
+  return items.some((one) => equals(one, item, spend));
+}
+
+/** A text that equal values have in common, and no others. */
+function keyOf(value: Json, spend: Spend): string {
+  const key = canonical(value);
+  spend(key.length * cost.key);
+  return key;
 }
 
 /** Makes a test for being among the items, which looks at each of them once however often it is asked. */
-function membership(items: readonly Json[]): (value: Json) => boolean {
+function membership(items: readonly Json[], spend: Spend): (value: Json) => boolean {
+  spend(items.length * cost.node);
   const scalars = new Set(items.filter((item) => !isComposite(item)));
-  const texts = new Set(items.filter(isComposite).map(canonical));
-  return (value) => (isComposite(value) ? texts.has(canonical(value)) : scalars.has(value));
-}
-
-function contains(items: readonly Json[], item: Value, partial?: boolean): Value {
-  if (item === undefined) return undefined;
-  return items.some(
-    partial === true && isObject(item) ? (one) => includesPartially(one, item) : equalTo(item),
-  );
+  const keys = new Set(items.filter(isComposite).map((item) => keyOf(item, spend)));
+  return (value) => (isComposite(value) ? keys.has(keyOf(value, spend)) : scalars.has(value));
 }
 
 /** Looks for several values in an array: AND or OR of ARRAY_CONTAINS, where an absent value leaves the answer open. */
 function containing(rule: 'all' | 'any'): BuiltInFunction {
-  return takesMany('any', 2, (items, ...values) => {
-    if (!Array.isArray(items)) return undefined;
-    const isItem = membership(items);
-    return combined(
-      rule,
-      values.map((value) => (value === undefined ? undefined : isItem(value))),
-    );
-  });
+  return {
+    minimum: 2,
+    maximum: Number.POSITIVE_INFINITY,
+    apply: ({ spend }, items, ...values) => {
+      if (!Array.isArray(items)) return undefined;
+      const isItem = membership(items, spend);
+      return combined(
+        rule,
+        values.map((value) => (value === undefined ? undefined : isItem(value))),
+      );
+    },
+  };
 }
 
 function concat(...arrays: ReadonlyArray<readonly Json[]>): Json[] {
@@ -94,15 +108,17 @@ function objectToArray(value: JsonObject, keyName = 'k', valueName = 'v'): Json[
 }
 
 /** A function of two sets that arrays hold. */
-function ofSets(apply: (left: readonly Json[], right: readonly Json[]) => Value): BuiltInFunction {
-  return takes(['array', 'array'], apply);
+function ofSets(
+  apply: (left: readonly Json[], right: readonly Json[], spend: Spend) => Value,
+): BuiltInFunction {
+  return takesInContext(['array', 'array'], ({ spend }, left, right) => apply(left, right, spend));
 }
 
-function distinct(items: readonly Json[]): Json[] {
-  const seen = new Set<string>();
+function distinct(items: readonly Json[], spend: Spend): Json[] {
+  const known = new Set<string>();
   return items.filter((item) => {
-    const key = canonical(item);
-    return !seen.has(key) && seen.add(key);
+    const key = keyOf(item, spend);
+    return !known.has(key) && known.add(key);
   });
 }
 
@@ -110,7 +126,7 @@ function distinct(items: readonly Json[]): Json[] {
 export const arrayFunctions: FunctionTable = {
   ARRAY_AVG: ofNumbers((numbers) => sum(numbers) / numbers.length),
   ARRAY_CONCAT: takesMany('array', 2, concat),
-  ARRAY_CONTAINS: takes(['array', 'any', 'boolean?'], contains),
+  ARRAY_CONTAINS: takesInContext(['array', 'any', 'boolean?'], contains),
   ARRAY_CONTAINS_ALL: containing('all'),
   ARRAY_CONTAINS_ANY: containing('any'),
   ARRAY_LENGTH: takes(['array'], (items) => items.length),
@@ -123,12 +139,17 @@ export const arrayFunctions: FunctionTable = {
     typeof index === 'number' ? values[Math.trunc(index) - 1] : undefined,
   ),
   OBJECTTOARRAY: takes(['object', 'string?', 'string?'], objectToArray),
-  SETDIFFERENCE: ofSets((left, right) => {
-    const known = membership(right);
-    return distinct(left.filter((item) => !known(item)));
+  SETDIFFERENCE: ofSets((left, right, spend) => {
+    const known = membership(right, spend);
+    return distinct(
+      left.filter((item) => !known(item)),
+      spend,
+    );
   }),
-  SETEQUAL: ofSets((left, right) => left.every(membership(right)) && right.every(membership(left))),
+  SETEQUAL: ofSets(
+    (left, right, spend) => left.every(membership(right, spend)) && right.every(membership(left, spend)),
+  ),
   // In the order of the second array, as the documentation shows it.
-  SETINTERSECT: ofSets((left, right) => distinct(right.filter(membership(left)))),
-  SETUNION: ofSets((left, right) => distinct([...left, ...right])),
+  SETINTERSECT: ofSets((left, right, spend) => distinct(right.filter(membership(left, spend)), spend)),
+  SETUNION: ofSets((left, right, spend) => distinct([...left, ...right], spend)),
 };

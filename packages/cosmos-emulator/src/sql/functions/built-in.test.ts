@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { startAllowance } from '../allowance.ts';
 import { findFunction } from './built-in.ts';
 
 /** How many arguments the documentation gives each function, as `least-most`; without a second number, exactly so many. */
@@ -31,7 +32,9 @@ describe('built-in functions', () => {
   it.each(rows.filter(([, count]) => !count.startsWith('0')))('%s passes on what is undefined', (name) => {
     const found = findFunction(name);
     const values = Array.from({ length: found?.minimum ?? 0 }, () => undefined);
-    expect(found?.apply({ now: 0 }, ...values)).toBe(name.startsWith('IS_') ? false : undefined);
+    expect(found?.apply({ now: 0, spend: startAllowance() }, ...values)).toBe(
+      name.startsWith('IS_') ? false : undefined,
+    );
   });
 
   it('are found in any case, with and without underscores', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../json.ts';
+import { startAllowance } from '../allowance.ts';
 import { findFunction } from './built-in.ts';
 
 describe('functions from and to strings', () => {
@@ -49,6 +50,6 @@ describe('functions from and to strings', () => {
     ['TOSTRING', { a: [1, 'b'] }, '{"a":[1,"b"]}'],
     ['TOSTRING', undefined, undefined],
   ])('%s(%j) is %j', (name, value, expected) => {
-    expect(findFunction(name)?.apply({ now: 0 }, value)).toEqual(expected);
+    expect(findFunction(name)?.apply({ now: 0, spend: startAllowance() }, value)).toEqual(expected);
   });
 });

@@ -1,5 +1,6 @@
 import { isObject, type Json, type JsonObject, type Value } from '../../json.ts';
 import { badRequest } from '../../service-error.ts';
+import { cost, type Spend } from '../allowance.ts';
 
 /** What a function may know besides its arguments. */
 export interface FunctionContext {
@@ -7,8 +8,7 @@ export interface FunctionContext {
   readonly now: number;
   /** How the container's points lie: on the Earth (`Geography`, also when absent) or on a plane. */
   readonly geospatial?: 'Geography' | 'Geometry' | undefined;
-  /** Counts what a function built or looked at beside the query's allowance; throws when that is spent. */
-  readonly spend?: ((amount: number) => void) | undefined;
+  readonly spend: Spend;
 }
 
 /** A built-in function: undefined stands for an argument, or a result, that is not there. */
@@ -55,10 +55,16 @@ const accepts: Readonly<Record<Kind, (value: Value) => boolean>> = {
   object: isObject,
 };
 
+/** Spends what it takes to look through a text or along an array. */
+function spendOn(value: Value, spend: Spend): void {
+  if (typeof value === 'string') spend(value.length * cost.text);
+  else if (Array.isArray(value)) spend(value.length * cost.item);
+}
+
 /** Counts what was built; a number that is none becomes undefined. */
 function finished(context: FunctionContext, result: Value): Value {
   if (typeof result === 'number') return Number.isFinite(result) ? result : undefined;
-  if (typeof result === 'string' || Array.isArray(result)) context.spend?.(result.length);
+  spendOn(result, context.spend);
   return result;
 }
 
@@ -75,12 +81,16 @@ export function takesInContext<const S extends readonly Parameter[]>(
   signature: S,
   apply: (context: FunctionContext, ...values: ArgumentsOf<S>) => Value,
 ): BuiltInFunction {
-  const tests = signature.map((parameter) => accepts[kindOf(parameter)]);
+  const kinds = signature.map(kindOf);
   return {
     minimum: signature.filter((parameter) => !parameter.endsWith('?')).length,
     maximum: signature.length,
     apply: (context, ...values) => {
-      if (!values.every((value, at) => tests[at]?.(value))) return undefined;
+      for (let at = 0; at < values.length; at++) {
+        const kind = kinds[at] ?? 'any';
+        if (!accepts[kind](values[at])) return undefined;
+        if (kind !== 'any') spendOn(values[at], context.spend);
+      }
       // The tests have just shown it, one value after the other; TypeScript cannot follow that through the tuple.
       return finished(context, apply(context, ...(values as ArgumentsOf<S>)));
     },
@@ -103,6 +113,7 @@ export function takesMany<K extends Kind>(
     maximum: Number.POSITIVE_INFINITY,
     apply: (context, ...values) => {
       if (!values.every(accepts[kind])) return undefined;
+      for (const value of values) spendOn(value, context.spend);
       return finished(context, apply(...(values as Kinds[K][])));
     },
   };

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../json.ts';
+import { startAllowance } from '../allowance.ts';
 import { findFunction } from './built-in.ts';
 
 function call(name: string, values: readonly Value[]): Value {
-  return findFunction(name)?.apply({ now: 0 }, ...values);
+  return findFunction(name)?.apply({ now: 0, spend: startAllowance() }, ...values);
 }
 
 describe('functions over numbers', () => {

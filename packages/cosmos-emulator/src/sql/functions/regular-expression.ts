@@ -1,19 +1,21 @@
 import { createContext, Script } from 'node:vm';
 import { RE2JS } from 're2js';
+import type { Value } from '../../json.ts';
 import { badRequest } from '../../service-error.ts';
+import { cost } from '../allowance.ts';
 import { type FunctionContext, type FunctionTable, takesInContext } from './function-table.ts';
 
-/** Tests a text; throws status 400 when that takes more than `milliseconds`. */
-type Matcher = (text: string, milliseconds: number) => boolean;
-
-/** What the regular expressions of one request may take, in milliseconds. */
-const allowance = 1000;
-
-/** What each match may take besides, in milliseconds: setting the time limit takes most of it. */
-const free = 0.25;
+/** Tests a text. Throws status 400 when that would take too long. */
+type Matcher = (text: string) => boolean;
 
 /** States times characters that the linear engine may be asked to go through at once: about a second. */
 const maximumSteps = 200_000_000;
+
+/** The milliseconds after which backtracking is stopped. */
+const timeLimit = 1000;
+
+/** The milliseconds that setting that limit takes: no work of the query's. */
+const overhead = 0.25;
 
 const linearFlags: Readonly<Record<string, number>> = {
   i: RE2JS.CASE_INSENSITIVE,
@@ -48,10 +50,10 @@ const script = new Script('test()');
 /** Matches by backtracking, for look-ahead and back references, and is stopped when its time is up. */
 function backtrackingMatcher(pattern: string, modifiers: readonly string[]): Matcher {
   const expression = new RegExp(pattern, modifiers.filter((modifier) => modifier !== 'x').join(''));
-  return (text, milliseconds) => {
+  return (text) => {
     sandbox.test = () => expression.test(text);
     try {
-      return script.runInContext(sandbox, { timeout: Math.max(1, Math.floor(milliseconds)) }) === true;
+      return script.runInContext(sandbox, { timeout: timeLimit }) === true;
     } catch {
       throw tooComplex();
     }
@@ -87,22 +89,11 @@ function matcherOf(pattern: string, modifiers: string): Matcher | undefined {
   return matcher;
 }
 
-const spent = new WeakMap<FunctionContext, number>();
-
-function matches(
-  context: FunctionContext,
-  text: string,
-  pattern: string,
-  modifiers = '',
-): boolean | undefined {
-  const before = spent.get(context) ?? 0;
-  if (before >= allowance) throw tooComplex();
+function matches({ spend }: FunctionContext, text: string, pattern: string, modifiers = ''): Value {
   const start = performance.now();
-  try {
-    return matcherOf(pattern, modifiers)?.(text, allowance - before);
-  } finally {
-    spent.set(context, before + Math.max(0, performance.now() - start - free));
-  }
+  const result = matcherOf(pattern, modifiers)?.(text);
+  spend(Math.max(0, performance.now() - start - overhead) * cost.millisecond);
+  return result;
 }
 
 /** The function over Perl's regular expressions. No pattern holds the server up: see the bounds above. */

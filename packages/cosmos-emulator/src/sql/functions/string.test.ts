@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../json.ts';
+import { cost, startAllowance } from '../allowance.ts';
 import { findFunction } from './built-in.ts';
 
 function call(name: string, values: readonly Value[]): Value {
-  return findFunction(name)?.apply({ now: 0 }, ...values);
+  return findFunction(name)?.apply({ now: 0, spend: startAllowance() }, ...values);
 }
 
 const product = 'AdventureWorks';
@@ -72,6 +73,8 @@ describe('functions over strings', () => {
     ['REPLACE', ['This is a test', 'test', 'desk'], 'This is a desk'],
     ['REPLACE', ['a.a', 'a', '$&'], '$&.$&'],
     ['REPLACE', ['abc', '', 'x'], 'abc'],
+    ['REPLACE', ['abc', 'b', 1], undefined],
+    ['REPLACE', ['abc', 1, 'b'], undefined],
     ['REPLICATE', [product, 2], 'AdventureWorksAdventureWorks'],
     ['REPLICATE', [product, 0], ''],
     ['REPLICATE', [product, -1], undefined],
@@ -82,6 +85,10 @@ describe('functions over strings', () => {
     ['RIGHT', [product, 5], 'Works'],
     ['RIGHT', [product, 0], ''],
     ['RIGHT', [product, -5], ''],
+    ['RIGHT', [product, 1.9], 's'],
+    ['LEFT', [product, 1.9], 'A'],
+    ['REPLICATE', ['ab', 1.9], 'ab'],
+    ['SUBSTRING', [product, 1.9, 1.9], 'd'],
     ['RIGHT', [product, 100], product],
     ['RTRIM', ['   AdventureWorks   '], '   AdventureWorks'],
     ['RTRIM', ['AdventureWorks', 'Works'], 'Adventure'],
@@ -117,14 +124,18 @@ describe('functions over strings', () => {
     expect(() => call('REPLACE', [long, 'a', long])).toThrow(/too large/);
     expect(() => call('CONCAT', [long, long, long, long, long])).toThrow(/too large/);
     expect(() => call('STRINGJOIN', [Array.from({ length: 10 }, () => ''), long])).toThrow(/too large/);
+    expect(() => call('STRINGJOIN', [Array.from({ length: 5 }, () => long), ''])).toThrow(/too large/);
+    expect(call('REPLACE', ['ab'.repeat(2_000_000), 'ab', ''])).toBe('');
   });
 
-  it('count what they build beside the allowance of the query', () => {
+  it('count what they read and build as work of the query', () => {
     const spent: number[] = [];
-    const context = { now: 0, spend: (amount: number) => spent.push(amount) };
+    const context = { now: 0, spend: (amount: number) => spent.push(amount / cost.text) };
     findFunction('REPLICATE')?.apply(context, 'ab', 100);
     findFunction('STRINGSPLIT')?.apply(context, 'a,b,c', ',');
     findFunction('LENGTH')?.apply(context, 'abc');
-    expect(spent).toEqual([200, 3]);
+    findFunction('IS_STRING')?.apply(context, 'abc');
+    findFunction('CONCAT')?.apply(context, 'abc', 'd');
+    expect(spent).toEqual([2, 200, 5, 1, 3, 3, 3, 1, 4]);
   });
 });

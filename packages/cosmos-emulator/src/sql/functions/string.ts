@@ -74,7 +74,7 @@ function lastIndexOf(text: string, part: string, position?: number): number {
 }
 
 function left(text: string, length: number): string {
-  return text.slice(0, Math.max(0, Math.trunc(length)));
+  return text.slice(0, Math.max(0, length));
 }
 
 function replace(text: string, part: string, by: string): string {
@@ -90,7 +90,7 @@ const maximumReplica = 10_000;
 function replicate(text: string, times: number): Value {
   if (times < 0 || text.length * times > maximumReplica) return undefined;
   // An empty text passes whatever the count, and `repeat` refuses a count that is too large.
-  return text === '' ? text : text.repeat(Math.trunc(times));
+  return text === '' ? text : text.repeat(times);
 }
 
 /** Functions over strings. Positions count UTF-16 units from zero, as JavaScript does. */
@@ -124,7 +124,7 @@ export const stringFunctions: FunctionTable = {
     separator === '' ? [text] : text.split(separator),
   ),
   SUBSTRING: takes(['string', 'number', 'number'], (text, start, length) =>
-    left(text.slice(Math.max(0, Math.trunc(start))), length),
+    left(text.slice(Math.max(0, start)), length),
   ),
   SUBSTRINGAFTER: cutting('after', first),
   SUBSTRINGBEFORE: cutting('before', first),

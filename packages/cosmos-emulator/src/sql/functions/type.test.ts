@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../json.ts';
+import { startAllowance } from '../allowance.ts';
 import { findFunction } from './built-in.ts';
 
 describe('functions that ask for the type', () => {
@@ -16,7 +17,9 @@ describe('functions that ask for the type', () => {
     ['IS_PRIMITIVE', '.TTTTTT..'],
     ['IS_STRING', '...T.....'],
   ])('%s knows its own', (name, expected) => {
-    const answers = values.map((value) => findFunction(name)?.apply({ now: 0 }, value));
+    const answers = values.map((value) =>
+      findFunction(name)?.apply({ now: 0, spend: startAllowance() }, value),
+    );
     expect(answers.map((answer) => (answer === true ? 'T' : '.')).join('')).toBe(expected);
     expect(answers).not.toContain(undefined);
   });
@@ -28,13 +31,13 @@ describe('functions that ask for the type', () => {
     [-1, true],
     [Number.POSITIVE_INFINITY, false],
   ])('IS_INTEGER asks for 64 bits: %j', (value, expected) => {
-    expect(findFunction('IS_INTEGER')?.apply({ now: 0 }, value)).toBe(expected);
+    expect(findFunction('IS_INTEGER')?.apply({ now: 0, spend: startAllowance() }, value)).toBe(expected);
   });
 
   it('IS_FINITE_NUMBER knows infinity and what is no number', () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(findFunction('IS_FINITE_NUMBER')?.apply({ now: 0 }, value)).toBe(false);
-      expect(findFunction('IS_NUMBER')?.apply({ now: 0 }, value)).toBe(true);
+      expect(findFunction('IS_FINITE_NUMBER')?.apply({ now: 0, spend: startAllowance() }, value)).toBe(false);
+      expect(findFunction('IS_NUMBER')?.apply({ now: 0, spend: startAllowance() }, value)).toBe(true);
     }
   });
 });
@@ -48,10 +51,12 @@ describe('IIF', () => {
     [{}, 'no'],
     [undefined, 'no'],
   ])('takes nothing but true for true: %j', (test, expected) => {
-    expect(findFunction('IIF')?.apply({ now: 0 }, test, 'yes', 'no')).toBe(expected);
+    expect(findFunction('IIF')?.apply({ now: 0, spend: startAllowance() }, test, 'yes', 'no')).toBe(expected);
   });
 
   it('gives undefined where the chosen side is', () => {
-    expect(findFunction('IIF')?.apply({ now: 0 }, true, undefined, 'no')).toBeUndefined();
+    expect(
+      findFunction('IIF')?.apply({ now: 0, spend: startAllowance() }, true, undefined, 'no'),
+    ).toBeUndefined();
   });
 });

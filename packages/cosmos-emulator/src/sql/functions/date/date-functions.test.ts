@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../../json.ts';
+import { startAllowance } from '../../allowance.ts';
 import { findFunction } from '../built-in.ts';
 
 const now = Date.UTC(2024, 9, 14, 14, 20, 30, 666);
 
 function call(name: string, values: readonly Value[]): Value {
-  return findFunction(name)?.apply({ now }, ...values);
+  return findFunction(name)?.apply({ now, spend: startAllowance() }, ...values);
 }
 
 const moment = '2016-05-29T08:30:00.1301617';

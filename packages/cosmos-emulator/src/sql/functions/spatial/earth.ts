@@ -4,9 +4,6 @@ import type { Point, Position, Ring, Segment, Surface, Vector } from './surface.
 const wgs84 = geographiclib.Geodesic.WGS84;
 const degree = Math.PI / 180;
 
-/** The square of the ratio of the Earth's axes: what makes latitudes on the ellipsoid those of directions from its centre. */
-const flatness = (1 - wgs84.f) ** 2;
-
 function dot([ax, ay, az]: Vector, [bx, by, bz]: Vector): number {
   return ax * bx + ay * by + az * bz;
 }
@@ -26,20 +23,22 @@ function beside(vector: Vector, axis: Vector): Vector {
   return [vector[0] - along * axis[0], vector[1] - along * axis[1], vector[2] - along * axis[2]];
 }
 
+/**
+ * Points are directions upwards, at right angles to the ellipsoid. What is a plane through the centre among them is one
+ * on the ellipsoid as well, so that sides and crossings are the same.
+ */
 function locate(position: Position): Point {
   const [longitude, latitude] = [position[0] * degree, position[1] * degree];
-  const vector = unit([
-    Math.cos(latitude) * Math.cos(longitude),
-    Math.cos(latitude) * Math.sin(longitude),
-    Math.sin(latitude) * flatness,
-  ]);
-  return { position, vector };
+  const flat = Math.cos(latitude);
+  return {
+    position,
+    vector: [flat * Math.cos(longitude), flat * Math.sin(longitude), Math.sin(latitude)],
+  };
 }
 
 function pointOf(vector: Vector): Point {
   const [x, y, z] = vector;
-  const latitude = Math.atan2(z, flatness * Math.hypot(x, y));
-  return { position: [Math.atan2(y, x) / degree, latitude / degree], vector };
+  return { position: [Math.atan2(y, x) / degree, Math.atan2(z, Math.hypot(x, y)) / degree], vector };
 }
 
 function distance({ position: [fromX, fromY] }: Point, { position: [toX, toY] }: Point): number {
@@ -98,28 +97,41 @@ function cross([a, b]: Segment, [c, d]: Segment): boolean {
   return towards(a, b) * towards(c, d) > 0;
 }
 
-/** Half of the Earth's surface, in square metres. */
-const hemisphere = 510_065_621_724_089 / 2;
+/** The angles of a triangle of directions beyond two right ones, which is its area; below zero when it goes right. */
+function excess(a: Vector, b: Vector, c: Vector): number {
+  return 2 * Math.atan2(dot(a, product(b, c)), 1 + dot(a, b) + dot(b, c) + dot(c, a));
+}
+
+/** Adds up the triangles from the first point, in whole Earths cut away: below zero, the left side is the larger one. */
+function enclose(points: readonly Point[]): Ring {
+  let sum = 0;
+  const [first] = points;
+  for (let at = 2; at < points.length; at++) {
+    const [before, point] = [points[at - 1] ?? first, points[at] ?? first];
+    if (first && before && point) sum += excess(first.vector, before.vector, point.vector);
+  }
+  return { points, isLarge: Math.sin(sum / 2) < 0 };
+}
 
 /**
  * Tells whether a point lies left of the ring. As seen from the point the ring goes round once to the left when the
  * point is inside and the other side of the Earth is not, once to the right the other way about, and not at all when
  * both are on one side: then the larger side is meant.
  */
-function holds(ring: Ring, { vector }: Point): boolean {
+function holds({ points, isLarge }: Ring, { vector }: Point): boolean {
   let turns = 0;
-  for (let at = 1; at < ring.length; at++) {
-    const from = beside(ring[at - 1]?.vector ?? vector, vector);
-    const to = beside(ring[at]?.vector ?? vector, vector);
+  for (let at = 1; at < points.length; at++) {
+    const from = beside(points[at - 1]?.vector ?? vector, vector);
+    const to = beside(points[at]?.vector ?? vector, vector);
     turns += Math.atan2(dot(vector, product(from, to)), dot(from, to));
   }
-  return Math.abs(turns) > Math.PI ? turns > 0 : area(ring) > hemisphere;
+  return Math.abs(turns) > Math.PI ? turns > 0 : isLarge;
 }
 
 /** The area left of a ring: for one that goes clockwise it is all the Earth beside it. */
-function area(ring: Ring): number {
+function area({ points }: Ring): number {
   const polygon = wgs84.Polygon(false);
-  for (const { position } of ring.slice(1)) polygon.AddPoint(position[1], position[0]);
+  for (const { position } of points.slice(1)) polygon.AddPoint(position[1], position[0]);
   return polygon.Compute(false, false).area ?? Number.NaN;
 }
 
@@ -133,6 +145,7 @@ function fault([longitude, latitude]: Position): string | undefined {
 export const earth: Surface = {
   fault,
   locate,
+  enclose,
   distance,
   middle,
   distanceToSegment,

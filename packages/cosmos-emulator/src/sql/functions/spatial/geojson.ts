@@ -40,20 +40,22 @@ function samePlace({ position: left }: Point, { position: right }: Point): boole
   return left[0] === right[0] && left[1] === right[1];
 }
 
+/** The first ring is the border. The others are holes, of which the smaller side counts whichever way they go round. */
 function ringOf(value: Json, number: number, surface: Surface): Ring {
-  const ring = listOf(value).map((position) => pointOf(position, surface));
-  const [start, end] = [ring[0], ring.at(-1)];
+  const points = listOf(value).map((position) => pointOf(position, surface));
+  const [start, end] = [points[0], points.at(-1)];
   if (start !== undefined && end !== undefined && !samePlace(start, end)) {
     throw new Fault(
       `The Polygon input is not valid because the start and end points of the ring number ${number} are not the same. Each ring of a polygon must have the same start and end points.`,
     );
   }
-  if (ring.length < 4) {
+  if (points.length < 4) {
     throw new Fault(
       `The Polygon input is not valid because the ring number ${number} does not have enough points. Each ring of a polygon must contain at least four points.`,
     );
   }
-  return ring;
+  const ring = surface.enclose(points);
+  return number > 1 && ring.isLarge ? surface.enclose(points.toReversed()) : ring;
 }
 
 function polygonOf(value: Json | undefined, surface: Surface): readonly Ring[] {
@@ -93,14 +95,18 @@ export function readShape(value: Value, surface: Surface): Shape | string {
   }
 }
 
+function ringsOf(polygons: Shape['polygons']): ReadonlyArray<readonly Point[]> {
+  return polygons.flat().map(({ points }) => points);
+}
+
 /** The corners and single points of a shape. */
 export function pointsOf({ points, lines, polygons }: Shape): readonly Point[] {
-  return [...points, ...lines.flat(), ...polygons.flat(2)];
+  return [...points, ...lines.flat(), ...ringsOf(polygons).flat()];
 }
 
 /** The sides and pieces of line of a shape; a single point is a piece without length. */
 export function piecesOf({ points, lines, polygons }: Shape): readonly Segment[] {
-  const segments = [...lines, ...polygons.flat()].flatMap((line) =>
+  const segments = [...lines, ...ringsOf(polygons)].flatMap((line) =>
     line.slice(1).map((point, at): Segment => [line[at] ?? point, point]),
   );
   return [...points.map((point): Segment => [point, point]), ...segments];

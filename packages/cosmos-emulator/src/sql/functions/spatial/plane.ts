@@ -39,22 +39,22 @@ function cross([a, b]: Segment, [c, d]: Segment): boolean {
 }
 
 /** Counts how often a ray from the point to the right meets the ring: inside, an odd number of times. */
-function holds(ring: Ring, point: Point): boolean {
+function holds({ points }: Ring, point: Point): boolean {
   const [x, y] = point.position;
   let inside = false;
-  for (let at = 1; at < ring.length; at++) {
-    const [ax = 0, ay = 0] = ring[at - 1]?.position ?? [];
-    const [bx = 0, by = 0] = ring[at]?.position ?? [];
+  for (let at = 1; at < points.length; at++) {
+    const [ax = 0, ay = 0] = points[at - 1]?.position ?? [];
+    const [bx = 0, by = 0] = points[at]?.position ?? [];
     if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
   }
   return inside;
 }
 
-function area(ring: Ring): number {
+function area({ points }: Ring): number {
   let doubled = 0;
-  for (let at = 1; at < ring.length; at++) {
-    const [ax = 0, ay = 0] = ring[at - 1]?.position ?? [];
-    const [bx = 0, by = 0] = ring[at]?.position ?? [];
+  for (let at = 1; at < points.length; at++) {
+    const [ax = 0, ay = 0] = points[at - 1]?.position ?? [];
+    const [bx = 0, by = 0] = points[at]?.position ?? [];
     doubled += ax * by - bx * ay;
   }
   return Math.abs(doubled) / 2;
@@ -64,6 +64,7 @@ function area(ring: Ring): number {
 export const plane: Surface = {
   fault: () => undefined,
   locate,
+  enclose: (points) => ({ points, isLarge: false }),
   distance,
   middle,
   distanceToSegment,

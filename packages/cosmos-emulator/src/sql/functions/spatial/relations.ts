@@ -1,23 +1,10 @@
-import { badRequest } from '../../../service-error.ts';
 import { piecesOf, pointsOf, type Shape } from './geojson.ts';
 import type { Point, Ring, Segment, Surface } from './surface.ts';
 
-/** How many pairs of points and sides two shapes may have: about a second of work. */
-const maximumPairs = 1_000_000;
-
-function checkPairs(left: Shape, right: Shape): void {
-  const pairs = pointsOf(left).length * pointsOf(right).length;
-  if (pairs > maximumPairs) throw badRequest('The geometries in the query have too many points.');
-}
-
-/** Tells whether a point is in a polygon and in none of its holes; a hole counts whichever way it goes round. */
-function isInside(point: Point, [outer = [], ...holes]: readonly Ring[], surface: Surface): boolean {
-  if (!surface.holds(outer, point)) return false;
-  return !holes.some((hole) => {
-    const backwards = hole.toReversed();
-    const ring = surface.area(hole) <= surface.area(backwards) ? hole : backwards;
-    return surface.holds(ring, point);
-  });
+/** Tells whether a point is in a polygon and in none of its holes. */
+function isInside(point: Point, [border, ...holes]: readonly Ring[], surface: Surface): boolean {
+  if (border === undefined || !surface.holds(border, point)) return false;
+  return !holes.some((hole) => surface.holds(hole, point));
 }
 
 /** Tells whether a point belongs to a shape, its border included. */
@@ -30,9 +17,8 @@ function haveCrossing(left: readonly Segment[], right: readonly Segment[], surfa
   return left.some((one) => right.some((other) => surface.cross(one, other)));
 }
 
-/** Tells whether two shapes have a point in common. Throws status 400 when they have too many points. */
+/** Tells whether two shapes have a point in common. */
 export function intersect(left: Shape, right: Shape, surface: Surface): boolean {
-  checkPairs(left, right);
   return (
     haveCrossing(piecesOf(left), piecesOf(right), surface) ||
     pointsOf(left).some((point) => covers(right, point, surface)) ||
@@ -53,14 +39,13 @@ function coversAllAlong(shape: Shape, [start, end]: Segment, surface: Surface): 
   });
 }
 
-/** Tells whether all of a shape is in another, whose border counts. Throws status 400 as {@link intersect} does. */
+/** Tells whether all of a shape is in another, whose border counts. */
 export function isWithin(inner: Shape, outer: Shape, surface: Surface): boolean {
-  checkPairs(inner, outer);
   if (!pointsOf(inner).every((point) => covers(outer, point, surface))) return false;
   if (haveCrossing(piecesOf(inner), piecesOf(outer), surface)) return false;
   if (!piecesOf(inner).every((piece) => coversAllAlong(outer, piece, surface))) return false;
   // A hole of the outer one may lie wholly inside the inner one, without a crossing.
-  const holes = outer.polygons.flatMap(([, ...rings]) => rings).flat();
+  const holes = outer.polygons.flatMap(([, ...rings]) => rings.flatMap(({ points }) => points));
   return !holes.some((corner) => inner.polygons.some((polygon) => isInside(corner, polygon, surface)));
 }
 
@@ -73,7 +58,7 @@ function distanceFromCorners(shape: Shape, other: Shape, surface: Surface): numb
   return least;
 }
 
-/** The shortest way between two shapes; 0 where they meet. Throws status 400 as {@link intersect} does. */
+/** The shortest way between two shapes; 0 where they meet. */
 export function distanceBetween(left: Shape, right: Shape, surface: Surface): number {
   if (intersect(left, right, surface)) return 0;
   return Math.min(distanceFromCorners(left, right, surface), distanceFromCorners(right, left, surface));
@@ -82,9 +67,9 @@ export function distanceBetween(left: Shape, right: Shape, surface: Surface): nu
 /** The area of a shape's polygons, without their holes; 0 for points and lines. */
 export function areaOf({ polygons }: Shape, surface: Surface): number {
   let total = 0;
-  for (const [outer = [], ...holes] of polygons) {
-    total += surface.area(outer);
-    for (const hole of holes) total -= Math.min(surface.area(hole), surface.area(hole.toReversed()));
+  for (const [border, ...holes] of polygons) {
+    if (border !== undefined) total += surface.area(border);
+    for (const hole of holes) total -= surface.area(hole);
   }
   return total;
 }

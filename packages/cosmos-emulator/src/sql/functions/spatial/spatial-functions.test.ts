@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Json, Value } from '../../../json.ts';
+import { startAllowance } from '../../allowance.ts';
 import { findFunction } from '../built-in.ts';
 
 function call(name: string, ...values: Value[]): Value {
-  return findFunction(name)?.apply({ now: 0 }, ...values);
+  return findFunction(name)?.apply({ now: 0, spend: startAllowance() }, ...values);
 }
 
 function callOnPlane(name: string, ...values: Value[]): Value {
-  return findFunction(name)?.apply({ now: 0, geospatial: 'Geometry' }, ...values);
+  return findFunction(name)?.apply({ now: 0, spend: startAllowance(), geospatial: 'Geometry' }, ...values);
 }
 
 function geometry(type: string, coordinates: Json): Json {
@@ -207,10 +208,10 @@ describe.each([
     expect(apply('ST_INTERSECTS', right, left)).toBe(expected);
   });
 
-  it('polygons of too many points are refused', () => {
+  it('polygons of too many points are too much work', () => {
     const circle = Array.from({ length: 2000 }, (_, at) => [Math.cos(at / 318.4), Math.sin(at / 318.4)]);
     const polygon = geometry('Polygon', [[...circle, circle[0] ?? null]]);
-    expect(() => apply('ST_DISTANCE', polygon, polygon)).toThrow(/too many points/);
+    expect(() => apply('ST_DISTANCE', polygon, polygon)).toThrow(/maximum amount of work/);
   });
 });
 
@@ -268,6 +269,30 @@ describe('the plane', () => {
     expect(callOnPlane('ST_DISTANCE', point(0, 0), point(300, 400))).toBe(500);
     expect(callOnPlane('ST_DISTANCE', point(5, 8), line)).toBe(3);
     expect(callOnPlane('ST_DISTANCE', point(14, 9), line)).toBe(5);
+    const rising = geometry('LineString', [
+      [1, 1],
+      [3, 3],
+    ]);
+    expect(
+      callOnPlane(
+        'ST_INTERSECTS',
+        rising,
+        geometry('LineString', [
+          [1, 3],
+          [3, 1],
+        ]),
+      ),
+    ).toBe(true);
+    expect(
+      callOnPlane(
+        'ST_INTERSECTS',
+        rising,
+        geometry('LineString', [
+          [4, 1],
+          [5, 3],
+        ]),
+      ),
+    ).toBe(false);
     expect(callOnPlane('ST_ISVALID', point(300, 400))).toBe(true);
   });
 });

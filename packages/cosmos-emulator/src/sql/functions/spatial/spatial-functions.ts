@@ -1,4 +1,5 @@
 import type { Value } from '../../../json.ts';
+import { cost } from '../../allowance.ts';
 import {
   type BuiltInFunction,
   type FunctionContext,
@@ -15,14 +16,17 @@ function surfaceOf({ geospatial }: FunctionContext): Surface {
   return geospatial === 'Geometry' ? plane : earth;
 }
 
-/** A function of two geometries: undefined where one is not valid. */
-function ofShapes(apply: (left: Shape, right: Shape, surface: Surface) => Value): BuiltInFunction {
+/** A function of two geometries, of which each pair of points costs so much: undefined where one is not valid. */
+function ofShapes(
+  perPair: number,
+  apply: (left: Shape, right: Shape, surface: Surface) => Value,
+): BuiltInFunction {
   return takesInContext(['object', 'object'], (context, first, second) => {
     const surface = surfaceOf(context);
     const left = readShape(first, surface);
     const right = readShape(second, surface);
     if (typeof left === 'string' || typeof right === 'string') return undefined;
-    context.spend?.(pointsOf(left).length * pointsOf(right).length);
+    context.spend(pointsOf(left).length * pointsOf(right).length * perPair);
     return apply(left, right, surface);
   });
 }
@@ -32,10 +36,12 @@ export const spatialFunctions: FunctionTable = {
   ST_AREA: takesInContext(['object'], (context, value) => {
     const surface = surfaceOf(context);
     const shape = readShape(value, surface);
-    return typeof shape === 'string' ? undefined : areaOf(shape, surface);
+    if (typeof shape === 'string') return undefined;
+    context.spend(pointsOf(shape).length * cost.distance);
+    return areaOf(shape, surface);
   }),
-  ST_DISTANCE: ofShapes(distanceBetween),
-  ST_INTERSECTS: ofShapes(intersect),
+  ST_DISTANCE: ofShapes(cost.distance, distanceBetween),
+  ST_INTERSECTS: ofShapes(cost.pair, intersect),
   ST_ISVALID: takesInContext(['any'], (context, value) =>
     value === undefined ? undefined : typeof readShape(value, surfaceOf(context)) !== 'string',
   ),
@@ -44,5 +50,5 @@ export const spatialFunctions: FunctionTable = {
     const shape = readShape(value, surfaceOf(context));
     return typeof shape === 'string' ? { valid: false, reason: shape } : { valid: true };
   }),
-  ST_WITHIN: ofShapes(isWithin),
+  ST_WITHIN: ofShapes(cost.pair, isWithin),
 };

@@ -14,13 +14,19 @@ export interface Point {
 export type Segment = readonly [Point, Point];
 
 /** A closed line: its last point is its first. */
-export type Ring = readonly Point[];
+export interface Ring {
+  readonly points: readonly Point[];
+  /** Whether what is inside is the larger part of the surface. */
+  readonly isLarge: boolean;
+}
 
 /** What geometry is done on: the Earth, or a plane. */
 export interface Surface {
   /** Says why a position cannot be on the surface; undefined when it can. */
   fault(position: Position): string | undefined;
   locate(position: Position): Point;
+  /** Makes a ring of points; its inside is on the left, where the surface has two sides to choose from. */
+  enclose(points: readonly Point[]): Ring;
   /** The length of the straight way, in metres on the Earth. */
   distance(from: Point, to: Point): number;
   /** The point half way. */
