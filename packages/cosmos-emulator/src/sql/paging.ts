@@ -60,8 +60,8 @@ const pagers: Readonly<Record<PreparedQuery['compiled']['paging'], (request: Pag
   whole: wholePage,
 };
 
-function runOf({ parameters, now }: PageRequest): Run {
-  return startRun({ parameters, now });
+function runOf({ parameters, now, container }: PageRequest): Run {
+  return startRun({ parameters, now, geospatial: container.properties.geospatial });
 }
 
 /** Each document speaks for itself: the page begins after the last one seen, and stops when it is full. */

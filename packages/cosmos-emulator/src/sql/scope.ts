@@ -1,4 +1,5 @@
 import type { Json, Value } from '../json.ts';
+import type { Geospatial } from '../storage/container-properties.ts';
 import type { Aggregation } from './aggregate.ts';
 import { type Spend, startAllowance } from './allowance.ts';
 import type { Expression, Query } from './ast.ts';
@@ -10,6 +11,8 @@ export type Row = readonly Value[];
 export interface Run {
   readonly parameters: ReadonlyMap<string, Value>;
   readonly now: number;
+  /** How the container's points lie: on the Earth (`Geography`, also when absent) or on a plane. */
+  readonly geospatial?: Geospatial | undefined;
   /** Results of the aggregates of the group at hand, by their number. */
   readonly aggregates: readonly Value[];
   readonly spend: Spend;
@@ -18,7 +21,7 @@ export interface Run {
 }
 
 /** Starts an execution, with an allowance of its own. */
-export function startRun(known: Pick<Run, 'parameters' | 'now' | 'callUdf'>): Run {
+export function startRun(known: Pick<Run, 'parameters' | 'now' | 'geospatial' | 'callUdf'>): Run {
   return { ...known, aggregates: [], spend: startAllowance() };
 }
 

@@ -10,6 +10,9 @@ import {
 } from './partition-key-definition.ts';
 import { requireName } from './resource-id.ts';
 
+/** How points lie: on the Earth, in degrees, or on a plane. */
+export type Geospatial = 'Geography' | 'Geometry';
+
 /** What the emulator itself reads of a container's definition; `definition` holds all of it. */
 export interface ContainerProperties {
   readonly id: string;
@@ -18,6 +21,7 @@ export interface ContainerProperties {
   readonly defaultTtl: number | undefined;
   /** Paths of each unique key. */
   readonly uniqueKeys: ReadonlyArray<ReadonlyArray<readonly string[]>>;
+  readonly geospatial: Geospatial;
   readonly definition: JsonObject;
 }
 
@@ -37,7 +41,12 @@ export function parseContainer(body: Json | undefined): ContainerProperties {
   };
   if (defaultTtl === undefined) delete definition.defaultTtl;
   const uniqueKeys = parseUniqueKeys(body.uniqueKeyPolicy);
-  return { id, partitionKey, defaultTtl, uniqueKeys, definition };
+  const geospatial = geospatialOf(definition);
+  return { id, partitionKey, defaultTtl, uniqueKeys, geospatial, definition };
+}
+
+function geospatialOf({ geospatialConfig: config }: JsonObject): Geospatial {
+  return isObject(config) && config.type === 'Geometry' ? 'Geometry' : 'Geography';
 }
 
 /**

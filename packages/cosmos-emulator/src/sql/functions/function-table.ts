@@ -1,5 +1,6 @@
 import { isObject, type Json, type JsonObject, type Value } from '../../json.ts';
 import { badRequest } from '../../service-error.ts';
+import type { Geospatial } from '../../storage/container-properties.ts';
 import { cost, type Spend } from '../allowance.ts';
 
 /** What a function may know besides its arguments. */
@@ -7,7 +8,7 @@ export interface FunctionContext {
   /** Milliseconds since the Unix epoch, by the emulator's clock; one moment for the whole request. */
   readonly now: number;
   /** How the container's points lie: on the Earth (`Geography`, also when absent) or on a plane. */
-  readonly geospatial?: 'Geography' | 'Geometry' | undefined;
+  readonly geospatial?: Geospatial | undefined;
   readonly spend: Spend;
 }
 
