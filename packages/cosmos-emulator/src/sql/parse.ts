@@ -8,8 +8,10 @@ const maximumLength = 512 * 1024;
 
 /** Parses a query. Throws status 400 with the position where the text stops making sense. */
 export function parseQuery(text: string): Query {
-  if (text.length > maximumLength)
-    throw queryError('The SQL query text exceeded the maximum limit of 512 KB.', 'SC3001');
+  if (text.length > maximumLength) {
+    const message = `The SQL query text exceeded the maximum limit of ${maximumLength} characters.`;
+    throw queryError(message, 'SC3020', { start: 0, end: text.length });
+  }
   const reader = new TokenReader({ text, query: readQuery });
   const query = reader.query();
   if (reader.peek().type !== 'end') reader.fail();
