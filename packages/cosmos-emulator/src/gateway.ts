@@ -63,7 +63,7 @@ export function createGateway(parts: {
     const charge = reply.charge ?? requestCharge.metadata;
     stats.requestUnits += charge;
     budgets.charge(target, charge);
-    return responseOf({ ...reply, headers: { ...ownerOf(account, target), ...reply.headers } }, target);
+    return responseOf(reply, target, account);
   };
   // The service dates its answers; clients take the server's time from there.
   const dated = (response: ServiceResponse): ServiceResponse => ({
@@ -118,16 +118,16 @@ function commonHeaders(): Record<string, string> {
   };
 }
 
-function responseOf(reply: Reply, target: Target): ServiceResponse {
+function responseOf(reply: Reply, target: Target, account: Account): ServiceResponse {
   const { status = 200, body, text, charge = requestCharge.metadata } = reply;
   const etag = isObject(body) && typeof body._etag === 'string' ? { etag: body._etag } : {};
-  const path = target.container === undefined ? {} : { 'x-ms-alt-content-path': pathOf(target) };
   return {
     status,
     headers: {
       ...commonHeaders(),
+      'x-ms-schemaversion': '1.18',
       ...etag,
-      ...path,
+      ...ownerHeaders(target, account),
       'x-ms-request-charge': String(charge),
       ...reply.headers,
     },
@@ -135,14 +135,15 @@ function responseOf(reply: Reply, target: Target): ServiceResponse {
   };
 }
 
-/** The resource id of the container that holds an item: without it, clients do not keep the session token. */
-function ownerOf(account: Account, { resource, database, container }: Target): Record<string, string> {
-  if (resource !== 'items') return {};
-  return { 'x-ms-content-path': account.container(database ?? '', container ?? '').rid };
-}
-
-function pathOf(target: Target): string {
-  return encodeURI(`dbs/${target.database ?? ''}/colls/${target.container ?? ''}`);
+/** Names what holds the resource: clients keep session tokens by the resource id of the container. */
+function ownerHeaders({ database, container, segments }: Target, account: Account): Record<string, string> {
+  const db = container === undefined ? undefined : account.find('dbs', database ?? '');
+  if (db === undefined || container === undefined) return {};
+  const isBelow = segments.length > 4;
+  const owner = isBelow ? account.find(`dbs/${db.id}/colls`, container) : db;
+  if (owner === undefined) return {};
+  const path = isBelow ? `dbs/${db.id}/colls/${owner.id}` : `dbs/${db.id}`;
+  return { 'x-ms-alt-content-path': encodeURI(path), 'x-ms-content-path': owner._rid };
 }
 
 function errorResponse(error: ServiceError): ServiceResponse {

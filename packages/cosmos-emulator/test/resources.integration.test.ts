@@ -1,7 +1,8 @@
 import {
+  ConsistencyLevel,
   type Container,
   type ContainerRequest,
-  type CosmosClient,
+  CosmosClient,
   type Database,
   type OfferDefinition,
   PartitionKeyDefinitionVersion,
@@ -288,6 +289,36 @@ describe('containers', () => {
     const byRid = client.database(self[1] ?? '').container(self[3] ?? '');
     expect((await byRid.read()).resource?.id).toBe('items');
     expect((await byRid.item('1', 'a').read()).statusCode).toBe(200);
+  });
+
+  it('are named in the answers of what they hold, so that clients send session tokens back', async () => {
+    const { emulator, client, container } = await setUp();
+    const { _rid = '', _self = '' } = (await container.read()).resource ?? {};
+    const { headers } = await container.items.create({ id: '1', pk: 'a' });
+    expect(headers).toMatchObject({
+      'x-ms-content-path': _rid,
+      'x-ms-alt-content-path': 'dbs/db/colls/items',
+    });
+    const read = await rawRequest(emulator, { method: 'GET', path: `/${_self.slice(0, -1)}` });
+    expect(read.headers.get('x-ms-alt-content-path')).toBe('dbs/db');
+    expect(read.headers.get('x-ms-schemaversion')).toBe('1.18');
+    const sent: string[] = [];
+    const { httpClient, ...options } = emulator.clientOptions();
+    const watched = new CosmosClient({
+      ...options,
+      consistencyLevel: ConsistencyLevel.Session,
+      httpClient: {
+        sendRequest: (request) => {
+          sent.push(request.headers.get('x-ms-session-token') ?? '');
+          return httpClient.sendRequest(request);
+        },
+      },
+    });
+    const items = watched.database('db').container('items');
+    const { headers: written } = await items.items.create({ id: '2', pk: 'a' });
+    await items.item('2', 'a').read();
+    expect(sent.at(-1)).toBe(written['x-ms-session-token']);
+    expect((await client.databases.readAll().fetchAll()).resources).toHaveLength(1);
   });
 
   it('tell that the database is missing', async () => {
