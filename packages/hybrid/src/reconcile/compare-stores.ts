@@ -5,6 +5,7 @@ import {
   type RecordKey,
   type RecordStore,
   type RecordSummary,
+  type RecordVersion,
   type ScanOptions,
   type StoredRecord,
 } from '@polyphase/core';
@@ -35,6 +36,12 @@ export interface CompareOptions {
   readonly signal: AbortSignal;
   /** How long a record that lags is looked at again before it counts as a difference, in milliseconds. */
   readonly patienceMs: number;
+}
+
+/** A difference, and the versions that were found. */
+interface Found extends Difference {
+  readonly version: RecordVersion | undefined;
+  readonly copied: RecordVersion | undefined;
 }
 
 interface Sides {
@@ -119,12 +126,20 @@ async function lookAgain(
   const { clock, limits } = group;
   const until = clock.monotonic() + options.patienceMs;
   const differences: Difference[] = [];
+  const first = new Map<string, RecordVersion | undefined>();
   let pending = keys;
   for (;;) {
     const lagging: Difference[] = [];
     for (let at = 0; at < pending.length; at += CHUNK) {
-      for (const found of await judge(sides, pending.slice(at, at + CHUNK), options.signal))
-        (found.kind === 'lag' ? lagging : differences).push(found);
+      const found = await judge(sides, pending.slice(at, at + CHUNK), options.signal);
+      for (const { key, kind, version, copied } of found) {
+        const text = keyText(key);
+        if (kind !== 'lag') differences.push({ key, kind });
+        else if (!hasReached(copied, first.get(text))) {
+          lagging.push({ key, kind });
+          if (!first.has(text)) first.set(text, version);
+        }
+      }
     }
     if (lagging.length === 0 || clock.monotonic() >= until) return [...differences, ...lagging];
     await clock.sleep(Math.min(limits.pollMs, 50), options.signal);
@@ -132,19 +147,27 @@ async function lookAgain(
   }
 }
 
+// A record that is written all the time is always a little older in its copy. It follows, if the copy comes to where the
+// authority was when it was looked at first. What carries no stamp has no such place.
+function hasReached(copied: RecordVersion | undefined, first: RecordVersion | undefined): boolean {
+  return first !== undefined && first.term > 0 && copied !== undefined && compareVersions(copied, first) >= 0;
+}
+
 async function judge(
   sides: Sides,
   keys: readonly RecordKey[],
   signal: AbortSignal,
-): Promise<readonly Difference[]> {
+): Promise<readonly Found[]> {
   const before = await sides.authority.readMany(keys, { signal });
   const copies = await sides.copy.readMany(keys, { signal });
   const after = await sides.authority.readMany(keys, { signal });
   return keys.flatMap((key, i) => {
+    const found = { key, version: after[i]?.version, copied: copies[i]?.version };
     const kind = verdict(before[i], copies[i]);
     // Written meanwhile: the copy may be of before, of after, or of between; what was written is in the next comparison.
-    if (kind === undefined || sameCopy(before[i], after[i])) return kind === undefined ? [] : [{ key, kind }];
-    return verdict(after[i], copies[i]) === undefined ? [] : [{ key, kind: 'lag' as const }];
+    if (kind === undefined || sameCopy(before[i], after[i]))
+      return kind === undefined ? [] : [{ ...found, kind }];
+    return verdict(after[i], copies[i]) === undefined ? [] : [{ ...found, kind: 'lag' as const }];
   });
 }
 
