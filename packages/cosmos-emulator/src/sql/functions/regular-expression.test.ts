@@ -54,11 +54,11 @@ describe('REGEXMATCH', () => {
   });
 
   it('is part of the work that a request may take', () => {
-    const context = { now: 0, spend: startAllowance(50_000_000) };
+    const context = { now: 0, spend: startAllowance(10_000_000) };
     const match = (): Value =>
-      findFunction('REGEXMATCH')?.apply(context, 'xz'.repeat(5000), '(?:[a-z]{0,500}[x-z]){2}y$');
+      findFunction('REGEXMATCH')?.apply(context, `${'xz'.repeat(5000)}yq`, '(?:[a-z]{0,500}[x-z]){2}y$');
     const manyTimes = (): void => {
-      for (let at = 0; at < 1000; at++) match();
+      for (let at = 0; at < 100; at++) match();
     };
     expect(manyTimes).toThrow(/maximum amount of work/);
   });

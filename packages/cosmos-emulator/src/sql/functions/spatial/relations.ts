@@ -41,7 +41,6 @@ function coversAllAlong(shape: Shape, [start, end]: Segment, surface: Surface): 
 
 /** Tells whether all of a shape is in another, whose border counts. */
 export function isWithin(inner: Shape, outer: Shape, surface: Surface): boolean {
-  if (!pointsOf(inner).every((point) => covers(outer, point, surface))) return false;
   if (haveCrossing(piecesOf(inner), piecesOf(outer), surface)) return false;
   if (!piecesOf(inner).every((piece) => coversAllAlong(outer, piece, surface))) return false;
   // A hole of the outer one may lie wholly inside the inner one, without a crossing.
