@@ -7,7 +7,7 @@ import {
   PartitionKeyKind,
 } from '@azure/cosmos';
 import { describe, expect, it } from 'vitest';
-import { onPk, setUp } from './cosmos-setup.ts';
+import { clientWith, onPk, setUp } from './cosmos-setup.ts';
 
 interface Item {
   readonly id: string;
@@ -133,6 +133,50 @@ describe('the change feed', () => {
     expect(high?.ids.length).toBeGreaterThan(0);
     expect(new Set([...(low?.ids ?? []), ...(high?.ids ?? [])])).toEqual(new Set(ids));
     expect((low?.ids.length ?? 0) + (high?.ids.length ?? 0)).toBe(20);
+  });
+
+  it('is the same for the old iterator, by key, with counts', async () => {
+    const { container } = await setUp({}, { partitions: 2 });
+    await create(container, 'a1', 'b1', 'a2', 'a3');
+    const iterator = container.items.changeFeed('a', { startFromBeginning: true, maxItemCount: 2 });
+    const first = await iterator.fetchNext();
+    expect(first.result.map(({ id }: Item) => id)).toEqual(['a1', 'a2']);
+    expect([first.statusCode, first.count, first.headers['x-ms-item-count']]).toEqual([200, 2, '2']);
+    expect((await iterator.fetchNext()).result.map(({ id }: Item) => id)).toEqual(['a3']);
+    const none = await iterator.fetchNext();
+    expect([none.statusCode, none.count]).toEqual([304, 0]);
+    expect(iterator.hasMoreResults).toBe(false);
+    const now = container.items.changeFeed('a');
+    expect((await now.fetchNext()).statusCode).toBe(304);
+    await create(container, 'a4');
+    expect((await now.fetchNext()).result.map(({ id }: Item) => id)).toEqual(['a4']);
+    const resumed = container.items.changeFeed('a', { continuation: first.etag });
+    expect((await resumed.fetchNext()).result.map(({ id }: Item) => id)).toEqual(['a3', 'a4']);
+  });
+
+  it('keeps item and metadata apart in the wire format that does', async () => {
+    const { container, emulator } = await setUp();
+    emulator.clock.set(new Date('2026-01-01T00:00:00Z'));
+    await create(container, 'a1');
+    const newer = clientWith(emulator, { 'x-ms-cosmos-changefeed-wire-format-version': '2021-09-15' });
+    const feed = newer.database('db').container('items').items.changeFeed('a', { startFromBeginning: true });
+    const crts = Date.parse('2026-01-01T00:00:00Z') / 1000;
+    expect((await feed.fetchNext()).result).toEqual([
+      { current: expect.objectContaining({ id: 'a1', _ts: crts }), metadata: { lsn: 1, crts } },
+    ]);
+  });
+
+  it('refuses what is no position, no date and no mode', async () => {
+    const { emulator } = await setUp();
+    for (const headers of [
+      { 'if-none-match': '"soon"' },
+      { 'if-modified-since': 'yesterday' },
+      { 'a-im': 'Everything' },
+    ]) {
+      const broken = clientWith(emulator, headers).database('db').container('items');
+      const feed = broken.items.changeFeed('a', { startFromBeginning: true });
+      await expect(feed.fetchNext()).rejects.toMatchObject({ code: 400 });
+    }
   });
 
   it('keeps the writes of one batch together, under one number', async () => {

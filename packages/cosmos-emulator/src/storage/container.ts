@@ -1,3 +1,4 @@
+// size: reads, writes and their restoring share the indexes, and hold each other's promises
 import type { EmulatorClock } from '../clock.ts';
 import { canonical, isObject, type JsonObject, valueAt } from '../json.ts';
 import { keyReader, keyText, type PartitionKey, readWireKey, wireKey } from '../partition/partition-key.ts';

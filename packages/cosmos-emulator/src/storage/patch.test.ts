@@ -10,7 +10,9 @@ describe('applyPatch', () => {
     const moved = patched({ a: { b: 1 }, list: [2] }, { op: 'move', from: '/a/b', path: '/list/0' });
     expect(moved).toEqual({ a: {}, list: [1, 2] });
     expect(() => patched({ a: { b: 1 } }, { op: 'move', from: '/a', path: '/a/b' })).toThrow('own child');
-    expect(() => patched({}, { op: 'move', from: '/x', path: '/y' })).toThrow('existing path');
+    expect(() => patched({}, { op: 'move', from: '/x', path: '/y' })).toThrow(
+      'Node(x) to be moved is absent',
+    );
   });
 
   it('leaves the document itself alone', () => {
@@ -24,7 +26,9 @@ describe('applyPatch', () => {
     const result = patched({}, { op: 'set', path: '/__proto__', value: { polluted: true } });
     expect(Object.getPrototypeOf(result)).toBe(Object.prototype);
     expect(JSON.stringify(result)).toBe('{"__proto__":{"polluted":true}}');
-    expect(() => patched({}, { op: 'set', path: '/__proto__/polluted', value: true })).toThrow('not there');
+    expect(() => patched({}, { op: 'set', path: '/__proto__/polluted', value: true })).toThrow(
+      "no path found beyond: '__proto__'",
+    );
   });
 
   it.each<[string, Json]>([
@@ -43,12 +47,38 @@ describe('applyPatch', () => {
   });
 });
 
+describe('a refusal', () => {
+  const parents = (verb: string): string =>
+    `${verb} Operation can only create a child object of an existing node(array or object) and cannot create path recursively, no path found beyond: 'x'.`;
+
+  it.each<[Json, string]>([
+    [
+      { op: 'add', path: '/list/9', value: 1 },
+      'For Operation(2): Index(9) to operate on is out of array bounds.',
+    ],
+    [{ op: 'remove', path: '/list/1' }, 'For Operation(2): Index(1) to operate on is out of array bounds.'],
+    [{ op: 'replace', path: '/x', value: 1 }, 'For Operation(2): Node(x) to be replaced is absent.'],
+    [
+      { op: 'remove', path: '/o/x' },
+      'For Operation(2): Node(o/x) to be removed is absent. Note: it might also',
+    ],
+    [{ op: 'incr', path: '/text', value: 1 }, 'For Operation(2): Node(text) is not a number.'],
+    [{ op: 'add', path: '/x/y', value: 1 }, `For Operation(2): ${parents('Add')}`],
+    [{ op: 'set', path: '/x/y', value: 1 }, `For Operation(2): ${parents('Given')}`],
+    [{ op: 'set', path: '/_ts', value: 1 }, 'Invalid patch request: Cannot patch system property /_ts.'],
+    [{ op: 'copy', path: '/x', value: 1 }, 'Invalid patch request: check syntax of patch specification.'],
+  ])('of %j is worded as the service words it', (operation, message) => {
+    const document = { list: [1], o: {}, text: 'a' };
+    expect(() => patched(document, { op: 'set', path: '/n', value: 1 }, operation)).toThrow(message);
+  });
+});
+
 describe('parsePatch', () => {
   it('takes a list, or a list with a condition', () => {
     const operations = [{ op: 'set', path: '/a', value: 1 }];
     expect(parsePatch(operations)).toEqual({ operations, condition: undefined });
     expect(parsePatch({ operations, condition: 'FROM c' })).toEqual({ operations, condition: 'FROM c' });
-    expect(() => parsePatch([])).toThrow('at least one');
-    expect(() => parsePatch(undefined)).toThrow('at least one');
+    expect(() => parsePatch([])).toThrow('check syntax of patch specification');
+    expect(() => parsePatch(undefined)).toThrow('check syntax of patch specification');
   });
 });

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../json.ts';
-import { badRequest } from '../service-error.ts';
+import { badRequest, type ServiceError } from '../service-error.ts';
 
 /** The changes of a patch, and the condition that the item must meet first. */
 export interface PatchRequest {
@@ -15,7 +15,7 @@ const maximumOperations = 10;
 export function parsePatch(body: Json | undefined): PatchRequest {
   const operations = isObject(body) ? body.operations : body;
   if (!Array.isArray(operations) || operations.length === 0) {
-    throw badRequest('The patch request must hold at least one operation.');
+    throw malformed();
   }
   if (operations.length > maximumOperations) {
     throw badRequest(`The number of patch operations can't exceed '${maximumOperations}'.`);
@@ -23,8 +23,12 @@ export function parsePatch(body: Json | undefined): PatchRequest {
   const condition = isObject(body) ? body.condition : undefined;
   if (condition === undefined || condition === null || condition === '')
     return { operations, condition: undefined };
-  if (typeof condition !== 'string') throw badRequest('The condition of a patch must be a string.');
+  if (typeof condition !== 'string') throw malformed();
   return { operations, condition };
+}
+
+function malformed(): ServiceError {
+  return badRequest('Invalid patch request: check syntax of patch specification.');
 }
 
 type Target = Json[] | JsonObject;
@@ -34,6 +38,8 @@ interface Place {
   readonly holder: Target;
   readonly name: string;
   readonly path: string;
+  /** Which operation it is for, as errors begin with it. */
+  readonly label: string;
 }
 
 type Apply = (document: JsonObject, place: Place, operation: JsonObject) => void;
@@ -44,7 +50,7 @@ const operators: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   [
     'replace',
     (_document, place, operation) => {
-      requirePresent(place, 'Replace');
+      requirePresent(place, 'replaced');
       assign(place, valueOf(operation));
     },
   ],
@@ -53,13 +59,14 @@ const operators: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   [
     'move',
     (document, place, operation) => {
-      if (typeof operation.from !== 'string') throw badRequest("A move operation needs the property 'from'.");
-      if (place.path.startsWith(`${operation.from}/`))
-        throw badRequest('A path cannot be moved into its own child.');
-      const source = locate(document, operation.from);
-      const value = requirePresent(source, 'Move');
+      if (typeof operation.from !== 'string' || !operation.from.startsWith('/')) throw malformed();
+      const { path, label } = place;
+      if (path.startsWith(`${operation.from}/`))
+        throw badRequest(`${label}Node(${operation.from}) cannot be moved into its own child.`);
+      const source = locate(document, operation.from, { label, verb: 'Given' });
+      const value = requirePresent(source, 'moved');
       remove(source);
-      insert(locate(document, place.path), value);
+      insert(locate(document, path, { label, verb: 'Given' }), value);
     },
   ],
 ]);
@@ -74,16 +81,15 @@ export function applyPatch(
   keyPaths: readonly string[],
 ): JsonObject {
   const copy = structuredClone(document);
-  for (const operation of operations) {
+  for (const [at, operation] of operations.entries()) {
     const path = isObject(operation) ? operation.path : undefined;
-    if (!isObject(operation) || typeof path !== 'string' || !path.startsWith('/')) {
-      throw badRequest('A patch operation needs a path that starts with a slash.');
-    }
+    if (!isObject(operation) || typeof path !== 'string' || !path.startsWith('/')) throw malformed();
     for (const touched of [path, operation.from]) refuseProtected(touched, keyPaths);
-    const apply = typeof operation.op === 'string' ? operators.get(operation.op.toLowerCase()) : undefined;
-    if (apply === undefined)
-      throw badRequest(`Patch operation '${JSON.stringify(operation.op)}' is not supported.`);
-    apply(copy, locate(copy, path), operation);
+    const name = typeof operation.op === 'string' ? operation.op.toLowerCase() : '';
+    const apply = operators.get(name);
+    if (apply === undefined) throw malformed();
+    const label = `For Operation(${at + 1}): `;
+    apply(copy, locate(copy, path, { label, verb: name === 'add' ? 'Add' : 'Given' }), operation);
   }
   return copy;
 }
@@ -100,24 +106,28 @@ const protectedPaths: ReadonlySet<string> = new Set([
 function refuseProtected(path: Json | undefined, keyPaths: readonly string[]): void {
   if (typeof path !== 'string') return;
   const touchesKey = keyPaths.some((key) => path === key || key.startsWith(`${path}/`));
-  if (touchesKey || protectedPaths.has(path)) throw badRequest(`Cannot patch the path '${path}'.`);
+  if (touchesKey) throw badRequest(`Invalid patch request: Cannot patch partition key property ${path}.`);
+  if (protectedPaths.has(path))
+    throw badRequest(`Invalid patch request: Cannot patch system property ${path}.`);
 }
 
-function locate(document: JsonObject, path: string): Place {
+function locate(document: JsonObject, path: string, step: { label: string; verb: string }): Place {
   const names = path
     .slice(1)
     .split('/')
     .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
   const name = names.pop() ?? '';
   let holder: Target = document;
-  for (const step of names) {
-    const next: Json | undefined = child(holder, step);
+  for (const part of names) {
+    const next: Json | undefined = child(holder, part);
     if (next === null || typeof next !== 'object') {
-      throw badRequest(`The patch path '${path}' leads through something that is not there.`);
+      throw badRequest(
+        `${step.label}${step.verb} Operation can only create a child object of an existing node(array or object) and cannot create path recursively, no path found beyond: '${part}'. Learn more: https:\\\\aka.ms\\cosmosPatchDocs`,
+      );
     }
     holder = next;
   }
-  return { holder, name, path };
+  return { holder, name, path, label: step.label };
 }
 
 function child(holder: Target, name: string): Json | undefined {
@@ -126,7 +136,7 @@ function child(holder: Target, name: string): Json | undefined {
 }
 
 function valueOf(operation: JsonObject): Json {
-  if (operation.value === undefined) throw badRequest('The patch operation needs a value.');
+  if (operation.value === undefined) throw malformed();
   return structuredClone(operation.value);
 }
 
@@ -134,7 +144,7 @@ function indexIn(holder: Json[], place: Place): number {
   if (place.name === '-') return holder.length;
   const index = /^\d+$/.test(place.name) ? Number(place.name) : Number.NaN;
   if (!(index <= holder.length))
-    throw badRequest(`The index of the patch path '${place.path}' is out of range.`);
+    throw badRequest(`${place.label}Index(${place.name}) to operate on is out of array bounds.`);
   return index;
 }
 
@@ -155,15 +165,16 @@ function define(holder: JsonObject, name: string, value: Json): void {
   Object.defineProperty(holder, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-function requirePresent(place: Place, operation: string): Json {
-  const value = child(place.holder, place.name);
-  if (value === undefined)
-    throw badRequest(`${operation} operation only works on an existing path: '${place.path}'.`);
-  return value;
+function requirePresent({ holder, name, path, label }: Place, verb: string, note = ''): Json {
+  const value = child(holder, name);
+  if (value !== undefined) return value;
+  if (Array.isArray(holder) && /^\d+$/.test(name))
+    throw badRequest(`${label}Index(${name}) to operate on is out of array bounds.`);
+  throw badRequest(`${label}Node(${path.slice(1)}) to be ${verb} is absent.${note}`);
 }
 
 function remove(place: Place): void {
-  requirePresent(place, 'Remove');
+  requirePresent(place, 'removed', ' Note: it might also have been removed earlier in the transaction.');
   if (Array.isArray(place.holder)) place.holder.splice(Number(place.name), 1);
   else delete place.holder[place.name];
 }
@@ -172,7 +183,7 @@ function increment(_document: JsonObject, place: Place, operation: JsonObject): 
   const by = valueOf(operation);
   const value = child(place.holder, place.name) ?? 0;
   if (typeof value !== 'number' || typeof by !== 'number') {
-    throw badRequest(`Increment works on numbers only: '${place.path}'.`);
+    throw badRequest(`${place.label}Node(${place.path.slice(1)}) is not a number.`);
   }
   assign(place, value + by);
 }
