@@ -104,6 +104,22 @@ async function answers(container: Container, query: string, options: FeedOptions
   return query.includes('ORDER BY') ? texts : texts.toSorted();
 }
 
+/** The same, where each page comes from an iterator of its own. */
+async function resumed(container: Container, query: string, maxItemCount: number): Promise<string[]> {
+  const texts: string[] = [];
+  let pages = 0;
+  let continuationToken: string | undefined;
+  do {
+    const options: FeedOptions = { maxItemCount, enableQueryControl: true, forceQueryPlan: true };
+    if (continuationToken !== undefined) options.continuationToken = continuationToken;
+    const page = await container.items.query<unknown>(query, options).fetchNext();
+    texts.push(...(page.resources ?? []).map((resource) => JSON.stringify(resource)));
+    ({ continuationToken } = page);
+    if (++pages > 200) throw new Error(`It does not end: ${query} ${continuationToken}`);
+  } while (continuationToken);
+  return query.includes('ORDER BY') ? texts : texts.toSorted();
+}
+
 describe('queries over several physical partitions', () => {
   it('give what one partition gives, whatever the query, the documents and the page size', async () => {
     const queries = fc.array(fc.oneof(ordered, unordered), { minLength: 6, maxLength: 6 });
@@ -125,6 +141,32 @@ describe('queries over several physical partitions', () => {
         },
       ),
       { numRuns: 60 },
+    );
+  });
+
+  it('go on from the token of any page', async () => {
+    const resumable = fc.oneof(
+      ordered.filter((text) => !text.startsWith('SELECT DISTINCT c')),
+      filter.map((where) => `SELECT c.id, c.n FROM c${where}`),
+      filter.map((where) => `SELECT VALUE {id: c.id, t: t} FROM c JOIN t IN c.tags${where}`),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(row, { maxLength: 24 }),
+        fc.array(resumable, { minLength: 4, maxLength: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (rows, texts, maxItemCount) => {
+          const container = await containerOf(rows, 4);
+          for (const text of texts) {
+            const expected = await answers(container, text);
+            expect({ text, found: await resumed(container, text, maxItemCount) }).toEqual({
+              text,
+              found: expected,
+            });
+          }
+        },
+      ),
+      { numRuns: 40 },
     );
   });
 });

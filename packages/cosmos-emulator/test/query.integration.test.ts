@@ -171,6 +171,30 @@ describe('queries', () => {
     }
   });
 
+  it.each([
+    [
+      'SELECT VALUE c.id FROM c',
+      ['p00', 'p01', 'p02'],
+      ['p04', 'p05', 'p06', 'p07', 'p08', 'p09', 'p10', 'p11', 'new'],
+    ],
+    ['SELECT TOP 6 VALUE c.id FROM c', ['p00', 'p01', 'p02'], ['p04', 'p05', 'p06']],
+    ['SELECT VALUE c.id FROM c OFFSET 1 LIMIT 5', ['p01', 'p02', 'p03'], ['p04', 'p05']],
+    ['SELECT TOP 3 VALUE c.id FROM c', ['p00', 'p01', 'p02'], undefined],
+    ['SELECT TOP 0 VALUE c.id FROM c', [], undefined],
+  ])('page through %s past writes in between', async (query, expected, others) => {
+    const container = await people(1);
+    const first = await container.items.query<string>(query, { maxItemCount: 3 }).fetchNext();
+    expect(first.resources).toEqual(expected);
+    const { continuationToken } = first;
+    expect(continuationToken === undefined).toBe(others === undefined);
+    if (continuationToken === undefined) return;
+    await container.item('p00', 'k0').delete();
+    if (others?.includes('p03') === false) await container.item('p03', 'k3').delete();
+    await container.items.create({ id: 'new', pk: 'k0' });
+    const rest = await container.items.query<string>(query, { continuationToken }).fetchAll();
+    expect(rest.resources).toEqual(others);
+  });
+
   it('page in order past writes in between, up to their limit', async () => {
     const container = await people(1);
     const query = 'SELECT TOP 7 VALUE c.id FROM c ORDER BY c.id';

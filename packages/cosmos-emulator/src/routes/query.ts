@@ -2,6 +2,7 @@ import { isObject } from '../json.ts';
 import type { KeyRange } from '../partition/partition-ranges.ts';
 import { badRequest, ServiceError } from '../service-error.ts';
 import type { Parameters } from '../sql/constant.ts';
+import { isByDocument } from '../sql/derived-source.ts';
 import { queryPage } from '../sql/paging.ts';
 import { planQuery, type QueryRange, queryRanges } from '../sql/plan.ts';
 import { requireFeatures } from '../sql/plan-features.ts';
@@ -114,7 +115,7 @@ function requireRoute(
     );
   }
   const parallel = isTrue(headers['x-ms-documentdb-query-parallelizecrosspartitionquery']);
-  if (prepared.compiled.paging === 'stream' && !parallel) return;
+  if (isByDocument(prepared.query, prepared.compiled) && !parallel) return;
   const touched = container.physicalPartitions.filter((physical) =>
     ranges.some((other) => overlaps(physical.range, other)),
   );

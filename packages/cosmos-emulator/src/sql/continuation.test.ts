@@ -3,9 +3,9 @@ import { readPlace, readPosition, writePlace, writePosition } from './continuati
 
 describe('continuation tokens', () => {
   it('say where a stream goes on', () => {
-    expect(readPosition(writePosition(12, 3))).toEqual({ start: 12, skip: 3 });
-    expect(readPosition(undefined)).toEqual({ start: 0, skip: 0 });
-    expect(readPosition('')).toEqual({ start: 0, skip: 0 });
+    expect(readPosition(writePosition(12, 3, 40))).toEqual({ start: 12, skip: 3, taken: 40 });
+    expect(readPosition(undefined)).toEqual({ start: 0, skip: 0, taken: 0 });
+    expect(readPosition('')).toEqual({ start: 0, skip: 0, taken: 0 });
   });
 
   it('carry a place in an order, in ASCII, whatever its keys', () => {
@@ -29,18 +29,19 @@ describe('continuation tokens', () => {
     '[]',
     'null',
     '{}',
-    '{"start":-1,"skip":0}',
-    '{"start":1.5,"skip":0}',
-    '{"start":1}',
-    '{"start":"1","skip":0}',
-    '{"start":1e300,"skip":0}',
+    '{"start":-1,"skip":0,"taken":0}',
+    '{"start":1.5,"skip":0,"taken":0}',
+    '{"start":1,"taken":0}',
+    '{"start":1,"skip":0}',
+    '{"start":"1","skip":0,"taken":0}',
+    '{"start":1e300,"skip":0,"taken":0}',
   ])('are refused for a stream when they read %s', (token) => {
     expect(() => readPosition(token)).toThrow('Invalid Continuation Token');
   });
 
   it.each([
     'nonsense',
-    '{"start":1,"skip":0}',
+    '{"start":1,"skip":0,"taken":0}',
     '{"sequence":1,"ordinal":0}',
     '{"keys":[],"sequence":1,"ordinal":0,"taken":0}',
     '{"keys":[[1],[2]],"sequence":1,"ordinal":0,"taken":0}',

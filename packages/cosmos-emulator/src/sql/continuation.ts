@@ -10,16 +10,23 @@ export interface Resumption {
   readonly taken: number;
 }
 
-/** Writes where a page ended: a document or result, and how many of its own results were given. */
-export function writePosition(start: number, skip: number): string {
-  return JSON.stringify({ start, skip });
+/** Where the next page begins: at a document or result, after some of its own, and after so many of them all. */
+export interface Position {
+  readonly start: number;
+  readonly skip: number;
+  readonly taken: number;
+}
+
+/** Writes where a page ended. */
+export function writePosition(start: number, skip: number, taken: number): string {
+  return JSON.stringify({ start, skip, taken });
 }
 
 /** Reads what `writePosition` wrote; the beginning where there is nothing. Throws status 400. */
-export function readPosition(text: string | undefined): { start: number; skip: number } {
-  if (text === undefined || text === '') return { start: 0, skip: 0 };
-  const { start, skip } = readToken(text);
-  if (isCount(start) && isCount(skip)) return { start, skip };
+export function readPosition(text: string | undefined): Position {
+  if (text === undefined || text === '') return { start: 0, skip: 0, taken: 0 };
+  const { start, skip, taken } = readToken(text);
+  if (isCount(start) && isCount(skip) && isCount(taken)) return { start, skip, taken };
   throw invalid();
 }
 

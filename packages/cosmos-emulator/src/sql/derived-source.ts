@@ -8,6 +8,11 @@ export function derivedSource({ from }: Query): Query | undefined {
   return first?.source.kind === 'query' && !first.iterate ? first.source.query : undefined;
 }
 
+/** Tells whether a query gives its results document by document, without regard to the others. */
+export function isByDocument({ top, limit }: Query, { paging }: CompiledQuery): boolean {
+  return paging === 'stream' && top === undefined && limit === undefined;
+}
+
 /** The query as if the results that it selects from were documents. */
 export function overDocuments(query: Query): Query {
   const [{ alias = 'root' } = { alias: undefined }, ...joins] = query.from;

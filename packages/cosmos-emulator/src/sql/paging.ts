@@ -64,27 +64,36 @@ function runOf({ parameters, now, container }: PageRequest): Run {
   return startRun({ parameters, now, geospatial: container.properties.geospatial });
 }
 
-/** Each document speaks for itself: the page begins after the last one seen, and stops when it is full. */
+/**
+ * Each document speaks for itself: the page begins after the last one seen, and stops when it is full, or when it has
+ * all that OFFSET, LIMIT and TOP leave.
+ */
 function streamPage(request: PageRequest): Page {
-  const { container, prepared, maximum } = request;
-  const { start, skip } = readPosition(request.continuation);
+  const { container, prepared } = request;
   const run = runOf(request);
+  const cut = prepared.compiled.cut(run);
+  const { start, skip, taken } = readPosition(request.continuation);
+  let leftOut = request.continuation ? 0 : cut.offset;
+  const maximum = Math.min(request.maximum, cut.maximum - taken);
   const texts: string[] = [];
   let [size, count, bytes] = [0, 0, 0];
+  const end = (continuation?: string): Page => ({ texts, continuation, examined: { count, bytes } });
+  if (cut.maximum <= taken) return end();
   for (const item of container.items(request.scope, start)) {
     count++;
     bytes += item.size;
     const results = prepared.compiled.resultsOf(item.document, run);
     for (let at = item.sequence === start ? skip : 0; at < results.length; at++) {
+      if (leftOut-- > 0) continue;
       const text = JSON.stringify(results[at]);
-      if (texts.length === maximum || isFull(size, text)) {
-        return { texts, continuation: writePosition(item.sequence, at), examined: { count, bytes } };
-      }
+      const given = taken + texts.length;
+      if (given === cut.maximum) return end();
+      if (texts.length === maximum || isFull(size, text)) return end(writePosition(item.sequence, at, given));
       texts.push(text);
       size += text.length;
     }
   }
-  return { texts, continuation: undefined, examined: { count, bytes } };
+  return end();
 }
 
 /**
@@ -118,7 +127,7 @@ function wholePage(request: PageRequest): Page {
   );
   const texts = textsOf(rows.slice(start, start + request.maximum));
   const end = start + texts.length;
-  return { texts, continuation: end >= rows.length ? undefined : writePosition(end, 0), examined };
+  return { texts, continuation: end >= rows.length ? undefined : writePosition(end, 0, 0), examined };
 }
 
 function textsOf(values: readonly Json[]): string[] {

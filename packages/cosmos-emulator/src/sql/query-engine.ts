@@ -4,7 +4,7 @@ import { type AccessPathFinder, accessPathFinder } from './access-path.ts';
 import type { Query } from './ast.ts';
 import { checkLimits } from './check.ts';
 import { computedProperties } from './computed-property.ts';
-import { derivedSource, overDocuments, overResults } from './derived-source.ts';
+import { derivedSource, isByDocument, overDocuments, overResults } from './derived-source.ts';
 import { compile } from './evaluate.ts';
 import { rootName } from './from.ts';
 import { applyIndexPolicy } from './index-policy.ts';
@@ -58,9 +58,9 @@ export function compileTop(
 ): CompiledQuery {
   checkLimits(query);
   const source = derivedSource(query);
-  const inner = source === undefined ? undefined : compileTop(source, computed);
-  // What each document gives by itself can be selected from document by document.
-  if (inner === undefined || inner.paging === 'stream') return compileOver(query, computed);
+  if (source === undefined) return compileOver(query, computed);
+  const inner = compileTop(source, computed);
+  if (isByDocument(source, inner)) return compileOver(query, computed);
   return overResults(inner, compileOver(overDocuments(query), new Map()));
 }
 

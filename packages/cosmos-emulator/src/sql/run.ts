@@ -86,8 +86,7 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
   };
   checkGrouping(query, aggregations.length > 0);
   const grouped = plan.group.length > 0 || plan.aggregations.length > 0;
-  const cut = plan.top !== undefined || plan.limit !== undefined;
-  const whole = grouped || plan.distinct || (cut && plan.order.length === 0);
+  const whole = grouped || plan.distinct;
   return {
     execute: (row, run) => finish(plan, collect(plan, [row], run), run),
     executeOver: (documents, run) => finish(plan, collect(plan, rowsOf(documents), run), run),
