@@ -84,8 +84,18 @@ function answer(context: RouteContext, { text, parameters }: Specification): Rep
       'x-ms-session-token': sessionToken(container, scope),
       ...(page.continuation === undefined ? {} : { 'x-ms-continuation': page.continuation }),
       ...(metrics ? { 'x-ms-documentdb-query-metrics': queryMetrics(page, times) } : {}),
+      ...executionInfo(prepared),
       ...indexUtilization(request.headers, prepared, container.properties),
     },
+  };
+}
+
+/** Tells clients which way equals of an ordered query come: they skip by that what they have when they resume. */
+function executionInfo({ query, compiled }: PreparedQuery): Readonly<Record<string, string>> {
+  if (compiled.paging !== 'ordered') return {};
+  const reverseIndexScan = query.orderBy.some(({ descending }) => descending);
+  return {
+    'x-ms-cosmos-query-execution-info': JSON.stringify({ reverseRidEnabled: false, reverseIndexScan }),
   };
 }
 

@@ -39,7 +39,7 @@ export interface OrderedSource {
   readonly sequence: number;
 }
 
-/** Where a result stands: by the terms of ORDER BY, then by creation, then inside its document. */
+/** Where a result stands: by the terms of ORDER BY, then by creation, last first where a term descends, then inside its document. */
 export interface ResultPlace {
   readonly keys: readonly Value[];
   readonly sequence: number;
@@ -56,6 +56,8 @@ interface Plan {
   readonly expand: Expand;
   readonly project: Evaluator;
   readonly order: ReadonlyArray<{ readonly value: Evaluator; readonly descending: boolean }>;
+  /** Whether the index is read backwards, so that of equals the last one comes first: clients rely on that. */
+  readonly reversed: boolean;
   readonly group: readonly Evaluator[];
   readonly aggregations: readonly Aggregation[];
   readonly distinct: boolean;
@@ -77,6 +79,7 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
       value: scope.compile(expression, scope),
       descending,
     })),
+    reversed: query.orderBy.some(({ descending }) => descending),
     group: query.groupBy.map((expression) => scope.compile(expression, plain)),
     aggregations,
     distinct: query.distinct,
@@ -256,9 +259,8 @@ function sortedResults(plan: Plan, documents: Iterable<OrderedSource>, run: Run)
 }
 
 function comparePlaces(plan: Plan, left: ResultPlace, right: ResultPlace): number {
-  return (
-    compareKeys(plan, left.keys, right.keys) || left.sequence - right.sequence || left.ordinal - right.ordinal
-  );
+  const age = plan.reversed ? right.sequence - left.sequence : left.sequence - right.sequence;
+  return compareKeys(plan, left.keys, right.keys) || age || left.ordinal - right.ordinal;
 }
 
 function compareKeys(plan: Plan, left: readonly Value[], right: readonly Value[]): number {

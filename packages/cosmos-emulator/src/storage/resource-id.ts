@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { badRequest } from '../service-error.ts';
 
-/** Makes the `_rid` of resources: the parent's bytes, then a number, in base64 with `-` for `/`. */
+/** Bytes of the ids of what lies in a container. */
+const leafBytes = 16;
+
+/**
+ * Makes the `_rid` of resources: the parent's bytes, then a number, in base64 with `-` for `/`. What lies in a container
+ * has its number in little-endian order: clients compare items by it when they resume an ordered query.
+ */
 export function createResourceIds(): {
   next(parent: string, bytes: number): string;
   /** Keeps clear of an id that was made in an earlier life of the same data. */
@@ -20,13 +26,14 @@ export function createResourceIds(): {
       count = Math.max(count, given);
     },
     seen(rid) {
-      const buffer = Buffer.from(rid.replaceAll('-', '/'), 'base64');
-      if (buffer.length >= 4) count = Math.max(count, buffer.readUInt32BE(buffer.length - 4) & 0x7fffffff);
+      count = Math.max(count, resourceNumber(rid) ?? 0);
     },
     next(parent, bytes) {
       const buffer = Buffer.alloc(bytes);
       Buffer.from(parent.replaceAll('-', '/'), 'base64').copy(buffer);
-      buffer.writeUInt32BE((++count | 0x80000000) >>> 0, bytes - 4);
+      count++;
+      if (bytes === leafBytes) buffer.writeBigUInt64LE(BigInt(count), bytes - 8);
+      else buffer.writeUInt32BE((count | 0x80000000) >>> 0, bytes - 4);
       return buffer.toString('base64').replaceAll('/', '-');
     },
   };
@@ -35,6 +42,7 @@ export function createResourceIds(): {
 /** Reads the number back out of the `_rid` of a resource. */
 export function resourceNumber(rid: string): number | undefined {
   const bytes = Buffer.from(rid.replaceAll('-', '/'), 'base64');
+  if (bytes.length === leafBytes) return Number(bytes.readBigUInt64LE(bytes.length - 8));
   return bytes.length < 4 ? undefined : bytes.readUInt32BE(bytes.length - 4) & 0x7fffffff;
 }
 
