@@ -41,8 +41,8 @@ export function entries(manifest) {
   return Object.entries(manifest.exports).filter(([, target]) => typeof target === 'object');
 }
 
-/** Whether a file of a package is there for tests alone. */
-export const isTest = (path) => /\.test(-d)?\.ts$/.test(path) || /[/\\](test|fixtures)[/\\]/.test(path);
+/** Whether a file of a package is there for tests and measurements alone. */
+export const isTest = (path) => /\.test(-d)?\.ts$/.test(path) || /[/\\](test|fixtures|bench)[/\\]/.test(path);
 
 /** Prints the findings of a check and sets the exit code; says what was looked at when there is none. */
 export function report(findings, looked) {

@@ -108,8 +108,8 @@ describe('a data folder', () => {
       const writer = async (pk: string): Promise<void> => {
         for (let n = 1; !ending.signal.aborted; n++) {
           try {
-            await container.items.upsert({ id: `single-${n % 3}`, pk, n, filler });
-            kept.set(`${pk} single-${n % 3}`, n);
+            await container.items.create({ id: `single-${n}`, pk, n, filler });
+            kept.set(`${pk} single-${n}`, n);
             const both = ['left', 'right'].map((id) => ({
               operationType: BulkOperationType.Upsert,
               resourceBody: { id, pk, n },
