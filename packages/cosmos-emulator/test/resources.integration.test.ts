@@ -239,6 +239,11 @@ describe('containers', () => {
       { computedProperties: [{ name: 'x', query: 'SELECT VALUE c FROM c WHERE c.a' }] },
       "'x'",
     ],
+    [
+      'a computed subquery',
+      { computedProperties: [{ name: 'x', query: 'SELECT VALUE ARRAY(SELECT 1) FROM c' }] },
+      'no subquery',
+    ],
     ['computed nonsense', { computedProperties: [{ name: 'x', query: 'SELECT' }] }, 'Syntax error'],
     ['a wrong analytical TTL', { analyticalStorageTtl: -2 }, 'analyticalStorageTtl'],
   ])('refuse %s', async (_, definition, message) => {

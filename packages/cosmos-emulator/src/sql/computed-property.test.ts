@@ -71,11 +71,11 @@ describe('parseComputedProperty', () => {
     'SELECT VALUE d.a FROM c',
     'SELECT VALUE',
   ])('refuses %s', (query) => {
-    expect(() => parseComputedProperty(query)).toThrow(/computed property is invalid|"code":"SC/);
+    expect(() => parseComputedProperty(query, 'x')).toThrow(/computed property 'x' is invalid|"code":"SC/);
   });
 
   it('gives the expression and the name of the document', () => {
-    expect(parseComputedProperty('SELECT VALUE c.a FROM c')).toMatchObject({
+    expect(parseComputedProperty('SELECT VALUE c.a FROM c', 'x')).toMatchObject({
       root: 'c',
       expression: { kind: 'member', name: 'a' },
     });

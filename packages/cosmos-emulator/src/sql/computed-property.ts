@@ -17,23 +17,27 @@ export interface ComputedProperty {
  * Reads the query of a computed property: `SELECT VALUE` of one expression from the document, and nothing more.
  * Throws status 400 for any other query.
  */
-export function parseComputedProperty(text: string): ComputedProperty {
+export function parseComputedProperty(text: string, name: string): ComputedProperty {
   const query = parseQuery(text);
+  const reason = reasonAgainst(query);
+  if (reason !== undefined) {
+    throw badRequest(`The query of the computed property '${name}' is invalid: ${reason}.`);
+  }
   const { select, from } = query;
-  const [source] = from;
-  const root = source?.source.kind === 'variable' && !source.iterate ? source.alias : undefined;
-  if (select.kind !== 'value') throw refusal('it must be of the form SELECT VALUE');
-  if (root === undefined || from.length !== 1)
-    throw refusal('its FROM clause must name the item and nothing else');
-  if (hasClauses(query)) throw refusal('it may have no clause but SELECT VALUE and FROM');
-  checkParts(select.expression);
-  const property = { root, expression: select.expression };
+  if (select.kind !== 'value') throw new RangeError('A query without an expression has been refused.');
+  const property = { root: from[0]?.alias ?? '', expression: select.expression };
   compileComputed(property);
   return property;
 }
 
-function refusal(reason: string): Error {
-  return badRequest(`The query of the computed property is invalid: ${reason}.`);
+function reasonAgainst(query: Query): string | undefined {
+  const { select, from } = query;
+  const [source] = from;
+  if (select.kind !== 'value') return 'it must have the form SELECT VALUE <expression> FROM c';
+  if (from.length !== 1 || source?.source.kind !== 'variable' || source.iterate) {
+    return 'its FROM clause must name the item and nothing else';
+  }
+  return hasClauses(query) ? 'it may have no clauses but SELECT VALUE and FROM' : reasonIn(select.expression);
 }
 
 function hasClauses({ distinct, top, where, groupBy, orderBy, limit }: Query): boolean {
@@ -41,15 +45,20 @@ function hasClauses({ distinct, top, where, groupBy, orderBy, limit }: Query): b
   return distinct || given || groupBy.length > 0 || orderBy.length > 0;
 }
 
-function checkParts(expression: Expression): void {
-  if ('query' in expression) throw refusal('it may have no subquery');
-  if (expression.kind === 'aggregate') throw refusal('it may have no aggregate function');
-  if (expression.kind === 'udf') throw refusal('it may have no user-defined function');
-  if (expression.kind === 'parameter') throw refusal('it may have no parameter');
+/** What the service documents as having no place in a computed property. */
+function reasonIn(expression: Expression): string | undefined {
+  if ('query' in expression) return 'it may have no subquery';
+  if (expression.kind === 'aggregate') return 'it may have no aggregate function';
+  if (expression.kind === 'udf') return 'it may have no user-defined function';
+  if (expression.kind === 'parameter') return 'it may have no parameter';
   if (expression.kind === 'call' && /^(?:GetCurrent|RAND$|ST_)/i.test(expression.name)) {
-    throw refusal(`it may not call ${expression.name}`);
+    return `it may not call ${expression.name}`;
   }
-  for (const child of childrenOf(expression)) checkParts(child);
+  for (const child of childrenOf(expression)) {
+    const reason = reasonIn(child);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
 }
 
 function compileComputed({ root, expression }: ComputedProperty): Evaluator {
@@ -69,7 +78,7 @@ export function computedProperties(definition: Json | undefined): ReadonlyMap<st
   return new Map(
     entries.flatMap((entry) => {
       if (!isObject(entry) || typeof entry.name !== 'string' || typeof entry.query !== 'string') return [];
-      return [[entry.name, compileComputed(parseComputedProperty(entry.query))] as const];
+      return [[entry.name, compileComputed(parseComputedProperty(entry.query, entry.name))] as const];
     }),
   );
 }

@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject, shown } from '../json.ts';
 import { badRequest } from '../service-error.ts';
-import { parseQuery } from '../sql/parse.ts';
+import { parseComputedProperty } from '../sql/computed-property.ts';
 
 /** Checks the policies of a definition, and gives them with what the service fills in. Throws status 400. */
 export function parsePolicies(body: JsonObject): JsonObject {
@@ -97,19 +97,8 @@ function requireComputed(value: Json): void {
     }
     if (names.has(name)) throw badRequest(`The computed property name '${name}' is used more than once.`);
     names.add(name);
-    requireComputedQuery(name, query);
+    parseComputedProperty(query, name);
   }
-}
-
-/** A computed property is one expression over one item. */
-function requireComputedQuery(name: string, text: string): void {
-  const { select, from, where, groupBy, orderBy, top, limit, distinct } = parseQuery(text);
-  const isPlain = where === undefined && groupBy.length + orderBy.length === 0 && !distinct;
-  if (select.kind === 'value' && from.length === 1 && isPlain && top === undefined && limit === undefined)
-    return;
-  throw badRequest(
-    `The query of the computed property '${name}' is invalid. Ensure that it has the form SELECT VALUE <expression> FROM c.`,
-  );
 }
 
 function requireRetention(value: Json): void {
