@@ -24,6 +24,11 @@ describe('a query that runs away is refused', () => {
     for (let at = 0; at < levels; at++) from = `(SELECT VALUE [a,a,a,a,a,a,a,a,a,a] FROM ${from} AS a)`;
     return `SELECT VALUE a FROM c JOIN ${from} AS a`;
   };
+  const derived = (clause: string) => {
+    let from = `(SELECT ${clause} VALUE c.n FROM c)`;
+    for (let at = 0; at < 9; at++) from = `(SELECT ${clause} VALUE [a,a,a,a,a,a,a,a,a,a] FROM ${from} AS a)`;
+    return from;
+  };
   it.each([
     ['joins', 'SELECT VALUE 1 FROM c JOIN a IN c.n JOIN b IN c.n JOIN d IN c.n WHERE false'],
     [
@@ -38,6 +43,12 @@ describe('a query that runs away is refused', () => {
     ['groups', 'SELECT VALUE COUNT(1) FROM c JOIN a IN c.n GROUP BY c.n'],
     ['duplicates', 'SELECT DISTINCT VALUE c.n FROM c JOIN a IN c.n'],
     ['values built from values', nested(9)],
+    ['values built from distinct ones', `SELECT VALUE a FROM ${derived('DISTINCT')} AS a`],
+    ['values built from first ones', `SELECT VALUE a FROM ${derived('TOP 1')} AS a`],
+    [
+      'results built from values',
+      `SELECT VALUE [a,a,a,a,a,a,a,a,a,a] FROM c JOIN (SELECT VALUE [c.n,c.n,c.n,c.n,c.n,c.n,c.n,c.n,c.n,c.n]) AS b JOIN (SELECT VALUE [b,b,b,b,b,b,b,b,b,b]) AS a`,
+    ],
     ['results that repeat their source', `SELECT VALUE [${'c,'.repeat(100_000)}c] FROM c`],
     ['patterns', `SELECT VALUE c.text LIKE "%${'a'.repeat(50_000)}b%" FROM c`],
     ['texts', `SELECT VALUE LENGTH(${Array.from({ length: 1900 }, () => 'c.text').join(' || ')}) FROM c`],

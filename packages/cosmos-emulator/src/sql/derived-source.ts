@@ -1,6 +1,8 @@
 import type { Json } from '../json.ts';
+import { weigh } from './allowance.ts';
 import type { FromItem, Query } from './ast.ts';
 import type { CompiledQuery, OrderedSource } from './run.ts';
+import type { Run } from './scope.ts';
 
 /** The query that another selects from instead of from the container; undefined where there is none. */
 export function derivedSource({ from }: Query): Query | undefined {
@@ -25,10 +27,10 @@ export function overResults(inner: CompiledQuery, outer: CompiledQuery): Compile
   return {
     ...outer,
     execute: (row, run) => outer.executeOver(inner.execute(row, run), run),
-    executeOver: (documents, run) => outer.executeOver(inner.executeOver(documents, run), run),
-    resultsOf: (document, run) => outer.executeOver(inner.executeOver([document], run), run),
+    executeOver: (documents, run) => outer.executeOver(resultsOf(inner, documents, run), run),
+    resultsOf: (document, run) => outer.executeOver(resultsOf(inner, [document], run), run),
     sorted: (sources, run) => {
-      const results = inner.executeOver(documentsOf(sources), run);
+      const results = resultsOf(inner, documentsOf(sources), run);
       return outer.sorted(
         results.map((document, sequence) => ({ document, sequence })),
         run,
@@ -36,6 +38,13 @@ export function overResults(inner: CompiledQuery, outer: CompiledQuery): Compile
     },
     paging: outer.paging === 'ordered' ? 'ordered' : 'whole',
   };
+}
+
+/** What is built here can go into what is built next, and so on: it must not grow with every level. */
+function resultsOf(inner: CompiledQuery, documents: Iterable<Json>, run: Run): Json[] {
+  const results = inner.executeOver(documents, run);
+  for (const result of results) weigh(result, run.spend);
+  return results;
 }
 
 function* documentsOf(sources: Iterable<OrderedSource>): Generator<Json> {

@@ -127,7 +127,7 @@ function bound(expression: Expression | undefined, clause: string, scope: Scope)
 /** Reads of a source that a result may have before its weight is looked at. */
 const lightReads = 16;
 
-/** A result that repeats its sources without end is weighed: it would take more room than there is. */
+/** A result that repeats its sources, or sources that were built, is weighed: it could take more room than there is. */
 function weighed(query: Query, project: Evaluator): Evaluator {
   const parts = selectedBy(query);
   let reads = 0;
@@ -135,7 +135,8 @@ function weighed(query: Query, project: Evaluator): Evaluator {
     if (part.kind === 'variable' || part.kind === 'parameter' || 'query' in part) reads++;
     for (const child of childrenOf(part)) parts.push(child);
   }
-  if (reads <= lightReads) return project;
+  const isBuilt = query.from.some(({ source }) => source.kind === 'query');
+  if (reads <= lightReads && !isBuilt) return project;
   return (row, run) => {
     const value = project(row, run);
     weigh(value, run.spend);
@@ -225,9 +226,8 @@ function collectGroups(plan: Plan, rows: Iterable<Row>, run: Run): Candidate[] {
 function keyOf(value: Value, run: Run): string | number | boolean | null | undefined {
   if (typeof value === 'string') return `"${value}`;
   if (typeof value !== 'object' || value === null) return value;
-  const key = canonical(value);
-  run.spend(key.length * cost.key);
-  return key;
+  weigh(value, run.spend);
+  return canonical(value);
 }
 
 function finish(plan: Plan, found: Candidate[], run: Run): Json[] {
