@@ -1,7 +1,14 @@
 import { Buffer } from 'node:buffer';
-import { type Container, CosmosClient, type ErrorResponse, type FeedOptions } from '@azure/cosmos';
+import {
+  type Container,
+  CosmosClient,
+  type ErrorResponse,
+  type FeedOptions,
+  PartitionKeyDefinitionVersion,
+  PartitionKeyKind,
+} from '@azure/cosmos';
 import { describe, expect, it } from 'vitest';
-import type { CosmosEmulator } from '../src/index.ts';
+import { CosmosEmulator } from '../src/index.ts';
 import { setUp } from './cosmos-setup.ts';
 
 /** What one request of the client carried, and what it was answered. */
@@ -199,6 +206,72 @@ describe('pages', () => {
   });
 });
 
+describe('continuation tokens', () => {
+  it.each([
+    'SELECT VALUE c.n FROM c',
+    'SELECT VALUE c.n FROM c ORDER BY c.n',
+    'SELECT DISTINCT VALUE c.s FROM c',
+  ])('of %s outlive the emulator that gave them', async (query) => {
+    const { emulator, container } = await setUp();
+    for (let n = 0; n < 5; n++) await container.items.create({ id: `i${n}`, pk: 'k', n, s: `s${n}` });
+    const first = await container.items.query<unknown>(query, { maxItemCount: 2 }).fetchNext();
+    const { continuationToken } = first;
+    await using later = new CosmosEmulator();
+    later.restore(emulator.snapshot());
+    const items = new CosmosClient(later.clientOptions()).database('db').container('items').items;
+    const rest = await items.query<unknown>(query, { continuationToken }).fetchAll();
+    expect(first.resources).toHaveLength(2);
+    expect([...first.resources, ...rest.resources]).toEqual(await all(container, query));
+  });
+
+  it.each(['SELECT * FROM c', 'SELECT * FROM c ORDER BY c.n', 'SELECT DISTINCT c.n FROM c'])(
+    'that %s did not give are refused',
+    async (query) => {
+      const { container } = await filled(1);
+      for (const continuationToken of [
+        'nonsense',
+        '{}',
+        '[[[',
+        '{"keys":[[[[]]]],"sequence":1,"ordinal":0,"taken":0}',
+      ]) {
+        const error = await refusal(all(container, query, { continuationToken }));
+        expect(error.code).toBe(400);
+        expect(error.message).toContain('Invalid Continuation Token');
+      }
+    },
+  );
+});
+
+describe('a prefix of a hierarchical key', () => {
+  const definition = {
+    paths: ['/t', '/u'],
+    kind: PartitionKeyKind.MultiHash,
+    version: PartitionKeyDefinitionVersion.V2,
+  };
+
+  it.each([1, 4])(
+    'finds what lies under it in %i partitions, as option and in the filter',
+    async (partitions) => {
+      const { container } = await setUp({ partitionKey: definition }, { partitions });
+      for (let n = 0; n < 12; n++) {
+        await container.items.create({ id: `i${n}`, t: `t${n % 2}`, u: `u${n % 3}`, n: 11 - n });
+      }
+      const under = [0, 2, 4, 6, 8, 10];
+      expect(await all(container, 'SELECT VALUE c.n FROM c ORDER BY c.n', { partitionKey: ['t1'] })).toEqual(
+        under,
+      );
+      expect(await all(container, "SELECT VALUE c.n FROM c WHERE c.t = 't1' ORDER BY c.n")).toEqual(under);
+      expect(
+        await all(container, "SELECT VALUE COUNT(1) FROM c WHERE c.t = 't1' AND c.u IN ('u0', 'u1')"),
+      ).toEqual([4]);
+      const forced = { forceQueryPlan: true };
+      expect(await all(container, "SELECT VALUE c.n FROM c WHERE c.t = 't1' ORDER BY c.n", forced)).toEqual(
+        under,
+      );
+    },
+  );
+});
+
 describe('an indexing policy', () => {
   const policy = { includedPaths: [{ path: '/*' }], excludedPaths: [{ path: '/x/*' }] };
 
@@ -231,6 +304,11 @@ describe('an indexing policy', () => {
       expect(error.message).toContain('ORDER BY item expression could not be mapped to a document path.');
     }
     expect(await all(container, 'SELECT VALUE c.id FROM c ORDER BY c.list[0]')).toEqual(['1']);
+    const joined = 'SELECT VALUE t.n FROM c JOIN t IN c.t ORDER BY';
+    expect(await all(container, `${joined} c.id`)).toEqual([1]);
+    expect((await refusal(all(container, `${joined} t.n`))).message).toContain(
+      'Order-by over correlated collections is not supported.',
+    );
   });
 });
 

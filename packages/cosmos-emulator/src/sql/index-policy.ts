@@ -45,12 +45,24 @@ export function serves(index: readonly CompositeTerm[], wanted: readonly Composi
 /** The path that an item of ORDER BY reads. Throws 400 for what is no path; undefined for one into an array. */
 function orderPath(expression: Expression, query: Query): readonly string[] | undefined {
   const path = documentPath(expression, query);
-  if (path !== undefined || isElement(expression)) return path;
+  if (path !== undefined) return path;
+  const span = 'span' in expression ? expression.span : undefined;
+  if (query.from.some(({ alias }, at) => at > 0 && alias !== undefined && alias === leftmost(expression))) {
+    throw queryError('Order-by over correlated collections is not supported.', 'SC2202', span);
+  }
+  if (isElement(expression)) return undefined;
   throw queryError(
     'Unsupported ORDER BY clause. ORDER BY item expression could not be mapped to a document path.',
     'SC2206',
-    'span' in expression ? expression.span : undefined,
+    span,
   );
+}
+
+function leftmost(expression: Expression): string | undefined {
+  if (expression.kind === 'variable') return expression.name;
+  return expression.kind === 'member' || expression.kind === 'index'
+    ? leftmost(expression.object)
+    : undefined;
 }
 
 function isElement(expression: Expression): boolean {
