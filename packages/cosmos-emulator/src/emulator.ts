@@ -20,7 +20,7 @@ export interface CosmosEmulatorOptions {
   readonly readOnlyKey?: string;
   /** Physical partitions of each container, from 1 to 100. @default 1 */
   readonly partitions?: number;
-  /** Consistency that the account declares; clients read it. @default 'Session' */
+  /** Consistency that the account declares: the strongest that a request may ask for. @default 'Session' */
   readonly consistency?: ConsistencyLevel;
   /**
    * Folder to keep the data in; it is made where it is not there, and belongs to one emulator at a time. Making the
@@ -138,7 +138,7 @@ export class CosmosEmulator {
   /**
    * Splits a physical partition of a container in two, as the service does when it grows. Its range is gone: requests
    * that name it are answered with 410, and clients find the two that follow it, which hold its items, its feed position
-   * and its session tokens. Throws where there is no such container or range, or where it is too narrow.
+   * and its session tokens. A replica that lags catches up. Throws where there is no such container or range, or where it is too narrow.
    *
    * @example
    * ```ts
@@ -150,6 +150,8 @@ export class CosmosEmulator {
    */
   split(place: SplitPlace): void {
     this.#account.split(this.#account.container(place.database, place.container), place.range);
+    // Replicas split together: one that does not know the new ranges could not answer for them.
+    this.replica.catchUp();
   }
 
   /** Gives the HTTP client for `CosmosClientOptions.httpClient`: requests never leave the process. */

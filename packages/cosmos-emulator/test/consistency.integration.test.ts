@@ -63,6 +63,18 @@ describe('a read replica that lags', () => {
     expect(await versionOf(at(emulator, ConsistencyLevel.Eventual))).toBe(1);
   });
 
+  it('takes part in a split, and lags on', async () => {
+    const { container, emulator } = await setUp();
+    emulator.replica.pause();
+    for (const pk of ['a', 'b', 'c', 'd']) await container.items.create({ id: '1', pk, n: 1 });
+    emulator.split(place);
+    const weak = at(emulator, ConsistencyLevel.Eventual);
+    await container.items.upsert({ id: '1', pk: 'a', n: 2 });
+    expect(await countOf(weak)).toBe(4);
+    expect(await versionOf(weak)).toBe(1);
+    expect(emulator.replica.behind).toBe(1);
+  });
+
   it('is not asked by strong reads', async () => {
     const { emulator, container } = await setUp({}, { consistency: 'Strong' });
     emulator.replica.pause();
