@@ -30,21 +30,24 @@ describe('the account key', () => {
   });
 
   it.each([
-    [
-      'yesterday',
-      new Date(Date.now() - 24 * 60 * minute).toUTCString(),
-      403,
-      'not valid at the current time',
-    ],
-    ['sixteen minutes ago', new Date(Date.now() - 16 * minute).toUTCString(), 403, 'token expiry time'],
-    ['in an hour', new Date(Date.now() + 60 * minute).toUTCString(), 403, 'current server time'],
-    ['ten minutes ago', new Date(Date.now() - 10 * minute).toUTCString(), 200, ''],
-    ['in another format', new Date().toISOString(), 401, 'RFC 1123'],
-  ])('is good for a request of %s: %s gives %i', async (_, date, status, message) => {
+    ['yesterday', -24 * 60, 403, 'not valid at the current time'],
+    ['sixteen minutes ago', -16, 403, 'token expiry time'],
+    ['in an hour', 60, 403, 'current server time'],
+    ['ten minutes ago', -10, 200, ''],
+  ])('dates a request of %s', async (_, minutes, status, message) => {
     const { emulator } = await setUp();
+    const date = new Date(Date.now() + minutes * minute).toUTCString();
     const answer = await rawRequest(emulator, { method: 'GET', path: '/dbs/db', date });
     expect(answer.status).toBe(status);
     expect(answer.message).toContain(message);
+  });
+
+  it('takes no date in another format', async () => {
+    const { emulator } = await setUp();
+    const date = new Date().toISOString();
+    const answer = await rawRequest(emulator, { method: 'GET', path: '/dbs/db', date });
+    expect(answer.status).toBe(401);
+    expect(answer.message).toContain('RFC 1123');
   });
 
   it('stays good when the clock of the emulator is moved', async () => {
@@ -332,7 +335,7 @@ describe('an Entra ID token', () => {
     ['has no end', (): string => jwt({ ...good(), exp: undefined })],
     ['is for later', (): string => jwt({ ...good(), nbf: seconds() + 3600 })],
     ['is no JSON', (): string => 'a.b.c'],
-    ['lacks a part', (): string => encoded(good())],
+    ['lacks a part', (): string => jwt(good()).split('.', 2).join('.')],
   ])('is refused when it %s', async (_, token) => {
     const { emulator } = await setUp();
     const authorization = `type=aad&ver=1.0&sig=${token()}`;

@@ -126,4 +126,32 @@ describe('the journal of an account', () => {
     expect(() => full.create(database)).toThrow('The disk is full.');
     expect(full.list('dbs')).toEqual([]);
   });
+
+  it('holds offers and renamed users, with what is below them', () => {
+    const log: JournalEntry[] = [];
+    const account = accountWith(log);
+    fill(account);
+    const users = account.address(['dbs', 'app', 'users']);
+    const ann = account.create({ ...users, body: { id: 'ann' }, ridBytes: 8 });
+    const permissions = account.address(['dbs', 'app', 'users', 'ann', 'permissions']);
+    account.create({ ...permissions, body: { id: 'p' }, ridBytes: 16 });
+    account.replace(users.collection, ann, { id: 'anna' });
+    const colls = account.address(['dbs', 'app', 'colls']);
+    for (const id of ['with offer', 'gone again']) {
+      account.createContainer(
+        colls,
+        { id, partitionKey: { paths: ['/pk'] } },
+        { kind: 'manual', units: 400 },
+      );
+    }
+    account.delete(colls.collection, 'gone again');
+    const again = accountWith([]);
+    for (const entry of log) again.apply(entry);
+    expect([...again.entries()]).toEqual([...account.entries()]);
+    expect(again.list('dbs/app/users/ann/permissions')).toEqual([]);
+    expect(again.read('dbs/app/users/anna/permissions', 'p').id).toBe('p');
+    expect(again.list('offers').map(({ offerResourceId }) => offerResourceId)).toEqual([
+      again.container('app', 'with offer').rid,
+    ]);
+  });
 });
