@@ -16,7 +16,8 @@ describe('parseQuery', () => {
     ['1-1+-1', '((1 - 1) + (- 1))'],
     ['-c.a < ~1', '((- c.a) < (~ 1))'],
     ["(c.a || 'x') = 'yx'", '((c.a || "x") = "yx")'],
-    ['c.a = 1 IN (true, false) = true', '(((c.a = 1) IN (true, false)) = true)'],
+    ['c.a = 1 IN (true, false) AND c.b', '(((c.a = 1) IN (true, false)) AND c.b)'],
+    ['((c.a OR c.b).d = 1 OR (c.e)) ? 1 : ((2))', '((((c.a OR c.b).d = 1) OR c.e) ? 1 : 2)'],
     ['c.a BETWEEN 1 + 1 AND 5 AND c.b', '((c.a BETWEEN (1 + 1) AND 5) AND c.b)'],
     ['NOT c.a = 1 AND NOT c.b IN (1)', '((NOT (c.a = 1)) AND (NOT (c.b IN (1))))'],
     ['c.a = NOT c.b AND -NOT c.d > 1', '((c.a = (NOT c.b)) AND ((- (NOT c.d)) > 1))'],
@@ -167,6 +168,11 @@ describe('parseQuery', () => {
     'SELECT a IN 1',
     'SELECT a IN @p',
     'SELECT a IN (SELECT 1)',
+    'SELECT a IN (1) = true',
+    'SELECT a IN (1) IN (2)',
+    'SELECT a IN (1) AND b IN (2) = true',
+    'SELECT ((a) = 1',
+    'SELECT ((a) b)',
     'SELECT a BETWEEN 1',
     'SELECT a BETWEEN 1 OR 2',
     'SELECT a LIKE',
@@ -230,20 +236,29 @@ describe('parseQuery', () => {
   });
 
   it('takes long chains, and refuses endless ones', () => {
-    for (const link of [' AND c.a', ' + 1', '.a', '[0]', ' ?? 1', ' IN (1)']) {
+    for (const link of [' AND c.a', ' + 1', '.a', '[0]', ' ?? 1']) {
       expect(() => parseQuery(`SELECT c${link.repeat(1900)} FROM c`)).not.toThrow();
-      expect(() => parseQuery(`SELECT c${link.repeat(30_000)} FROM c`)).toThrow('in a row');
+      expect(() => parseQuery(`SELECT c${link.repeat(30_000)} FROM c`)).toThrow('maximum depth');
     }
   });
 
   it.each([
-    ['parentheses', `SELECT ${'('.repeat(5000)}1${')'.repeat(5000)}`],
+    ['parentheses', `SELECT ${'(1+'.repeat(5000)}1${')'.repeat(5000)}`],
     ['negations', `SELECT ${'NOT '.repeat(50_000)}true`],
     ['signs', `SELECT ${'- '.repeat(50_000)}1`],
     ['arrays', `SELECT ${'['.repeat(5000)}${']'.repeat(5000)}`],
     ['subqueries', `SELECT ${'(SELECT '.repeat(3000)}1${')'.repeat(3000)}`],
   ])('refuses %s nested without end, and does not run out of stack', (_name, query) => {
     expect(() => parseQuery(query)).toThrow('maximum depth');
+  });
+
+  it('takes parentheses around each part of a long chain, as printing makes them', () => {
+    const printedChain = `SELECT ${'('.repeat(1900)}c.a${' OR c.b)'.repeat(1900)} FROM c`;
+    expect(printed(printed(printedChain))).toBe(printed(printedChain));
+    expect(() => parseQuery(`SELECT ${'('.repeat(30_000)}c.a${' OR c.b)'.repeat(30_000)} FROM c`)).toThrow(
+      'maximum depth',
+    );
+    expect(() => parseQuery(`SELECT ${'('.repeat(100_000)}1${')'.repeat(100_000)}`)).not.toThrow();
   });
 
   it('reads a long text in linear time', () => {

@@ -1,10 +1,14 @@
 import { queryError } from '../service-error.ts';
 import type { Expression, FromItem, OrderTerm, Query, Select, SelectItem } from './ast.ts';
 import { readExpression, readPath } from './parse/expression.ts';
-import { TokenReader } from './parse/token-reader.ts';
+import { TokenReader, tooDeep } from './parse/token-reader.ts';
+import { depthOf } from './visit.ts';
 
 /** The longest text that the service takes. */
 const maximumLength = 512 * 1024;
+
+/** The deepest tree that whatever walks over it can take. */
+const maximumHeight = 2000;
 
 /** Parses a query. Throws status 400 with the position where the text stops making sense. */
 export function parseQuery(text: string): Query {
@@ -15,6 +19,8 @@ export function parseQuery(text: string): Query {
   const reader = new TokenReader({ text, query: readQuery });
   const query = reader.query();
   if (reader.peek().type !== 'end') reader.fail();
+  // A chain such as a + b + c makes a tree of its own length.
+  if (depthOf(query) > maximumHeight) throw tooDeep();
   return query;
 }
 

@@ -24,6 +24,31 @@ export function resultsOf(query: Query): Expression[] {
   return [...selectedBy(query), ...query.orderBy.map((term) => term.expression)];
 }
 
+/** Tells how deep expressions and queries lie inside a query, without a stack that could run out. */
+export function depthOf(query: Query): number {
+  let deepest = 0;
+  const rest: Array<readonly [part: Expression | Query, depth: number]> = [[query, 0]];
+  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+    const [part, depth] = next;
+    deepest = Math.max(deepest, depth);
+    const isQuery = 'from' in part;
+    const inside = isQuery ? [...expressionsOf(part), ...queriesOf(part)] : childrenOf(part);
+    for (const one of inside) rest.push([one, depth + 1]);
+    if (!isQuery && 'query' in part) rest.push([part.query, depth + 1]);
+  }
+  return deepest;
+}
+
+function queriesOf({ from }: Query): Query[] {
+  return from.flatMap(({ source }) => (source.kind === 'query' ? [source.query] : []));
+}
+
+function expressionsOf(query: Query): Expression[] {
+  const sources = query.from.flatMap(({ source }) => (source.kind === 'query' ? [] : [source]));
+  const filter = query.where === undefined ? [] : [query.where];
+  return [...resultsOf(query), ...sources, ...filter, ...query.groupBy];
+}
+
 /** What the service limits in a query and all that are inside it. */
 interface Tally {
   readonly joins: number;
@@ -38,10 +63,8 @@ export function tally(query: Query): Tally {
   const expressions: Expression[] = [];
   for (let next = queries.pop(); next !== undefined; next = queries.pop()) {
     joins += Math.max(0, next.from.length - 1);
-    for (const { source } of next.from) if (source.kind === 'query') queries.push(source.query);
-    if (next.where !== undefined) expressions.push(next.where);
-    for (const part of resultsOf(next)) expressions.push(part);
-    for (const part of next.groupBy) expressions.push(part);
+    for (const part of queriesOf(next)) queries.push(part);
+    for (const part of expressionsOf(next)) expressions.push(part);
     for (let part = expressions.pop(); part !== undefined; part = expressions.pop()) {
       if (part.kind === 'udf') udfs++;
       if ('query' in part) queries.push(part.query);

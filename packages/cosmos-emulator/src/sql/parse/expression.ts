@@ -1,4 +1,3 @@
-import { queryError } from '../../service-error.ts';
 import type { AggregateName, BinaryOperator, Expression, QueryExpressionKind } from '../ast.ts';
 import type { Token } from '../lexer.ts';
 import type { TokenReader } from './token-reader.ts';
@@ -47,48 +46,53 @@ const connectives: ReadonlyMap<string, readonly [level: number, kind: 'and' | 'o
   ['AND', [level.and, 'and']],
 ]);
 
-/** The longest chain such as `a + b + c`: it makes a tree of that depth. */
-const maximumChain = 2000;
-
 /** Reads an expression. */
 export function readExpression(reader: TokenReader): Expression {
-  return reader.nested(() => {
-    const test = climb(reader, level.coalesce);
-    if (!reader.eat('?')) return test;
-    const yes = readExpression(reader);
-    reader.need(':');
-    return { kind: 'conditional', test, yes, no: readExpression(reader) };
-  });
+  return reader.nested(() => readRest(reader, readOperand(reader, level.coalesce)));
 }
 
-/** Reads operands and operators that bind at least so tightly; those of a level group from the left. */
-function climb(reader: TokenReader, minimum: number): Expression {
-  let left = readOperand(reader, minimum);
-  for (let length = 0; ; length++) {
-    const longer = extend(reader, left, minimum);
+/** Reads on in an expression whose first operand is known. */
+function readRest(reader: TokenReader, first: Expression): Expression {
+  const test = climb(reader, first, level.coalesce);
+  if (!reader.eat('?')) return test;
+  const yes = readExpression(reader);
+  reader.need(':');
+  return { kind: 'conditional', test, yes, no: readExpression(reader) };
+}
+
+/** Reads an operand and what binds to it at least so tightly. */
+function readTerm(reader: TokenReader, minimum: number): Expression {
+  return climb(reader, readOperand(reader, minimum), minimum);
+}
+
+/** Reads on after an operand: operators, then one test, then AND and the like; those of a level group from the left. */
+function climb(reader: TokenReader, first: Expression, minimum: number): Expression {
+  const value = repeated(first, (left) => readOperator(reader, left, minimum));
+  const test = minimum > level.test ? undefined : readTest(reader, value);
+  return repeated(test ?? value, (left) => readConnective(reader, left, minimum));
+}
+
+function repeated(first: Expression, read: (left: Expression) => Expression | undefined): Expression {
+  let left = first;
+  for (;;) {
+    const longer = read(left);
     if (longer === undefined) return left;
-    if (length > maximumChain) {
-      throw queryError('The SQL query exceeded the maximum number of operators in a row.', 'SC3002');
-    }
     left = longer;
   }
 }
 
-function extend(reader: TokenReader, left: Expression, minimum: number): Expression | undefined {
-  const mark = reader.mark();
-  const [strength, operator] = operators.get(mark) ?? [];
-  if (strength !== undefined && operator !== undefined) {
-    if (strength < minimum) return undefined;
-    reader.take();
-    return { kind: 'binary', operator, left, right: climb(reader, strength + 1) };
-  }
-  const [looseness, kind] = connectives.get(mark) ?? [];
-  if (looseness !== undefined && kind !== undefined) {
-    if (looseness < minimum) return undefined;
-    reader.take();
-    return { kind, left, right: climb(reader, looseness + 1) };
-  }
-  return minimum <= level.test ? readTest(reader, left) : undefined;
+function readOperator(reader: TokenReader, left: Expression, minimum: number): Expression | undefined {
+  const [strength, operator] = operators.get(reader.mark()) ?? [];
+  if (strength === undefined || operator === undefined || strength < minimum) return undefined;
+  reader.take();
+  return { kind: 'binary', operator, left, right: readTerm(reader, strength + 1) };
+}
+
+function readConnective(reader: TokenReader, left: Expression, minimum: number): Expression | undefined {
+  const [strength, kind] = connectives.get(reader.mark()) ?? [];
+  if (strength === undefined || kind === undefined || strength < minimum) return undefined;
+  reader.take();
+  return { kind, left, right: readTerm(reader, strength + 1) };
 }
 
 /** `NOT` takes a whole test where one can stand, and one operand elsewhere. */
@@ -97,7 +101,7 @@ function readOperand(reader: TokenReader, minimum: number): Expression {
   const inner = Math.max(minimum, level.test);
   return reader.nested(() => ({
     kind: 'not',
-    operand: climb(reader, inner > level.test ? level.sign : inner),
+    operand: readTerm(reader, inner > level.test ? level.sign : inner),
   }));
 }
 
@@ -119,9 +123,9 @@ function readTest(reader: TokenReader, operand: Expression): Expression | undefi
 }
 
 function readBetween(reader: TokenReader, operand: Expression): Expression {
-  const low = climb(reader, level.operator);
+  const low = readTerm(reader, level.operator);
   reader.need('AND');
-  return { kind: 'between', operand, low, high: climb(reader, level.operator) };
+  return { kind: 'between', operand, low, high: readTerm(reader, level.operator) };
 }
 
 function readIn(reader: TokenReader, operand: Expression): Expression {
@@ -130,7 +134,7 @@ function readIn(reader: TokenReader, operand: Expression): Expression {
 }
 
 function readLike(reader: TokenReader, operand: Expression): Expression {
-  const pattern = climb(reader, level.operator);
+  const pattern = readTerm(reader, level.operator);
   if (!reader.eat('ESCAPE')) return { kind: 'like', operand, pattern, escape: undefined };
   const escape = reader.take();
   return {
@@ -158,10 +162,7 @@ export function readPath(
   from: { start: number; end: number },
 ): Expression {
   let object = start;
-  for (let length = 0; ; length++) {
-    if (length > maximumChain) {
-      throw queryError('The SQL query exceeded the maximum number of operators in a row.', 'SC3002');
-    }
+  for (;;) {
     if (reader.eat('.')) {
       // A property whose name is a keyword needs brackets: c["order"].
       const name = reader.name();
@@ -191,11 +192,27 @@ function readPrimary(reader: TokenReader): Expression {
   if (token.type === 'name') return readName(reader, reader.take());
   if (token.text === '(') {
     if (reader.mark(1) === 'SELECT') return readQuery(reader, 'subquery');
-    return reader.parenthesised(() => readExpression(reader));
+    return readParenthesised(reader);
   }
   if (reader.eat('[')) return { kind: 'array', items: reader.until(']', () => readExpression(reader)) };
   if (reader.eat('{')) return { kind: 'object', properties: reader.until('}', () => readProperty(reader)) };
   return reader.fail();
+}
+
+/**
+ * Reads an expression in parentheses. Those that begin with others in parentheses, as `((a OR b) OR c)` does, are read
+ * from the inside, so that their number does not take up the stack.
+ */
+function readParenthesised(reader: TokenReader): Expression {
+  const first = reader.peek();
+  let open = 0;
+  for (; reader.mark() === '(' && reader.mark(1) !== 'SELECT'; open++) reader.take();
+  let value = readExpression(reader);
+  for (reader.need(')'); open > 1; open--) {
+    value = readRest(reader, readPath(reader, value, first));
+    reader.need(')');
+  }
+  return value;
 }
 
 /** A number beyond the range of doubles has no value, as when an operator leaves that range. */

@@ -3,7 +3,12 @@ import type { Query, Span } from '../ast.ts';
 import { syntaxError, type Token, tokenize } from '../lexer.ts';
 
 /** Deeper than any query that a person writes, and shallow enough for the stack. */
-const maximumDepth = 200;
+const maximumDepth = 400;
+
+/** The refusal for a query that nests without end. */
+export function tooDeep(): Error {
+  return queryError('The SQL query exceeded the maximum depth of nested expressions.', 'SC3021');
+}
 
 /** Walks over the tokens of a query, and keeps its nesting within bounds. */
 export class TokenReader {
@@ -74,9 +79,7 @@ export class TokenReader {
 
   /** Reads what may nest. Throws status 400 when it does so without end. */
   nested<T>(read: () => T): T {
-    if (++this.#depth > maximumDepth) {
-      throw queryError('The SQL query exceeded the maximum depth of nested expressions.', 'SC3002');
-    }
+    if (++this.#depth > maximumDepth) throw tooDeep();
     const result = read();
     this.#depth--;
     return result;
