@@ -1,5 +1,5 @@
 import type { Json } from '../json.ts';
-import type { Container } from '../storage/container.ts';
+import type { ContainerProperties } from '../storage/container-properties.ts';
 import type { ItemScope } from '../storage/item-scope.ts';
 import type { StoredItem } from '../storage/stored-item.ts';
 import type { Parameters } from './constant.ts';
@@ -8,9 +8,18 @@ import type { PreparedQuery } from './query-engine.ts';
 import type { SortedResult } from './run.ts';
 import { type Run, startRun } from './scope.ts';
 
+/** Where items come from: a container, or a transaction that sees its own writes. */
+export interface ItemSource {
+  /** Items of a scope, in the order of their creation, from a place on. */
+  items(scope: ItemScope, from?: number): Iterable<StoredItem>;
+  /** A number that changes with every write. */
+  readonly revision: number;
+  readonly properties: Pick<ContainerProperties, 'geospatial'>;
+}
+
 /** What to run, over which part of the container, and how much of it to give. */
 export interface PageRequest {
-  readonly container: Container;
+  readonly container: ItemSource;
   readonly prepared: PreparedQuery;
   readonly parameters: Parameters;
   readonly scope: ItemScope;
@@ -19,6 +28,8 @@ export interface PageRequest {
   readonly maximum: number;
   /** Bytes that a continuation may take. */
   readonly tokenLimit: number;
+  /** Calls a user-defined function. @default there are none */
+  readonly callUdf?: Run['callUdf'] | undefined;
 }
 
 /** One page of results, each as JSON text. */
@@ -60,8 +71,8 @@ const pagers: Readonly<Record<PreparedQuery['compiled']['paging'], (request: Pag
   whole: wholePage,
 };
 
-function runOf({ parameters, now, container }: PageRequest): Run {
-  return startRun({ parameters, now, geospatial: container.properties.geospatial });
+function runOf({ parameters, now, container, callUdf }: PageRequest): Run {
+  return startRun({ parameters, now, geospatial: container.properties.geospatial, callUdf });
 }
 
 /**
@@ -188,7 +199,7 @@ interface Kept {
 }
 
 /** Kept while nothing is written, so that a further page does not run the query again. */
-const kept = new WeakMap<PreparedQuery, WeakMap<Container, Kept>>();
+const kept = new WeakMap<PreparedQuery, WeakMap<ItemSource, Kept>>();
 
 function resultsOf<T>(
   request: PageRequest,
@@ -208,7 +219,7 @@ function resultsOf<T>(
   return found;
 }
 
-function keptFor(prepared: PreparedQuery, container: Container): Map<string, Results<unknown>> {
+function keptFor(prepared: PreparedQuery, container: ItemSource): Map<string, Results<unknown>> {
   let byContainer = kept.get(prepared);
   if (byContainer === undefined) kept.set(prepared, (byContainer = new WeakMap()));
   const { revision } = container;

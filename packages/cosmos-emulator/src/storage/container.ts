@@ -164,6 +164,7 @@ export class Container {
       item === undefined || this.#isExpired(item) ? undefined : item;
     return new Transaction({
       find: (id) => existing(partition.items.get(id)),
+      items: () => [...partition.items.values()].filter((item) => existing(item) !== undefined),
       holder: (claim) => existing(this.#index.holder(claim)),
       prepare: (document, old) => this.#prepare(document, partition, old),
       commit: (writes) => this.#commit(partition, writes),

@@ -5,6 +5,8 @@ import type { Document, StoredItem } from './stored-item.ts';
 export interface TransactionTarget {
   /** The item as committed, undefined when it is absent or expired. */
   readonly find: (id: string) => StoredItem | undefined;
+  /** Every committed item of the partition, expired ones left out. */
+  readonly items: () => Iterable<StoredItem>;
   /** The committed holder of a unique value, expired ones left out. */
   readonly holder: (claim: string) => StoredItem | undefined;
   readonly prepare: (document: Document, old: StoredItem | undefined) => StoredItem;
@@ -24,6 +26,15 @@ export class Transaction {
   /** The item as this transaction sees it. */
   find(id: string): StoredItem | undefined {
     return this.#writes.has(id) ? this.#writes.get(id) : this.#target.find(id);
+  }
+
+  /** Every item of the partition as this transaction sees it, in the order of creation. */
+  items(): StoredItem[] {
+    const items = new Map<string, StoredItem | undefined>();
+    for (const item of this.#target.items()) items.set(item.id, item);
+    for (const [id, item] of this.#writes) items.set(id, item);
+    const found = [...items.values()].filter((item) => item !== undefined);
+    return found.toSorted((left, right) => left.sequence - right.sequence);
   }
 
   /** Writes a version of an item. Throws 409 where a unique key is taken, 400 where the document is wrong. */
