@@ -7,6 +7,7 @@ import { RequestBudgets } from './faults/request-budget.ts';
 import { createGateway, type EmulatorStats, type Gateway } from './gateway.ts';
 import { createHttpClient, type InProcessHttpClient } from './http-client.ts';
 import { ReadReplica } from './replica.ts';
+import { ScriptEngine } from './script/script-engine.ts';
 import { type Listener, type ListenOptions, listen } from './server.ts';
 import { type EmulatorSnapshot, entriesOf, takeSnapshot } from './snapshot.ts';
 import { Account } from './storage/account.ts';
@@ -31,6 +32,11 @@ export interface CosmosEmulatorOptions {
   readonly durability?: Durability;
   /** Source of time in milliseconds since the Unix epoch; `emulator.clock` stands on it. @default Date.now */
   readonly now?: () => number;
+  /**
+   * Milliseconds that a stored procedure, a trigger, or the user-defined functions of one page of a query may take.
+   * Nothing else is answered meanwhile: a script holds its partition, and requests run one at a time. @default 5000
+   */
+  readonly scriptTimeoutMs?: number;
 }
 
 /** Which physical partition to split. */
@@ -84,6 +90,7 @@ export class CosmosEmulator {
   readonly #account: Account;
   readonly #folder: DataFolder | undefined;
   readonly #gateway: Gateway;
+  readonly #scripts: ScriptEngine;
   readonly #listeners = new Set<Listener>();
 
   /** Makes an account, empty or with what its folder holds. Throws a RangeError for options out of range. */
@@ -94,11 +101,17 @@ export class CosmosEmulator {
       partitions = 1,
       consistency = 'Session',
       durability = 'process',
+      scriptTimeoutMs = 5000,
       data,
       now,
     } = options;
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 100) {
       throw new RangeError(`partitions must be an integer from 1 to 100, not ${partitions}.`);
+    }
+    if (!(scriptTimeoutMs > 0 && scriptTimeoutMs <= 3_600_000)) {
+      throw new RangeError(
+        `scriptTimeoutMs must be a number over 0 and up to an hour, not ${scriptTimeoutMs}.`,
+      );
     }
     this.key = key;
     this.clock = createClock(now);
@@ -116,6 +129,7 @@ export class CosmosEmulator {
     if (data !== undefined) {
       this.#folder = new DataFolder({ directory: data, durability, state: this.#account });
     }
+    this.#scripts = new ScriptEngine({ timeoutMs: scriptTimeoutMs });
     this.#gateway = createGateway({
       account: this.#account,
       settled: () => this.#folder?.settled(),
@@ -125,6 +139,7 @@ export class CosmosEmulator {
       budgets: this.budgets,
       replica: this.replica,
       stats: this.#stats,
+      scripts: this.#scripts,
       key,
       readOnlyKey,
     });
@@ -207,12 +222,13 @@ export class CosmosEmulator {
   }
 
   /**
-   * Closes every server that `listen` started, and the data folder: what was written is on the disk then, and nothing
+   * Closes every server that `listen` started, the process of scripts, and the data folder: what was written is on the disk then, and nothing
    * can be written any more. Without a folder, the data stays for clients in the process.
    */
   async close(): Promise<void> {
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     this.#listeners.clear();
+    await this.#scripts.close();
     await this.#folder?.close();
   }
 

@@ -13,6 +13,7 @@ import { readSource } from './routes/read-source.ts';
 import type { Reply, Target } from './routes/route-context.ts';
 import { route } from './routes/router.ts';
 import { targetOf } from './routes/target.ts';
+import type { ScriptEngine } from './script/script-engine.ts';
 import { ServiceError } from './service-error.ts';
 import type { Account } from './storage/account.ts';
 import { requestCharge } from './storage/request-charge.ts';
@@ -42,10 +43,11 @@ export function createGateway(parts: {
   budgets: RequestBudgets;
   replica: ReadReplica;
   stats: EmulatorStats;
+  scripts: ScriptEngine;
   key: string;
   readOnlyKey?: string | undefined;
 }): Gateway {
-  const { account, consistency, clock, faults, budgets, replica, stats } = parts;
+  const { account, consistency, clock, faults, budgets, replica, stats, scripts } = parts;
   const authorizer = createAuthorizer(parts);
   const { tokens } = authorizer;
   const respond: Gateway['handle'] = async (request, signal) => {
@@ -54,7 +56,7 @@ export function createGateway(parts: {
     const fault = faults.take(target, request.method);
     if (fault !== undefined) await suffer(fault, signal);
     budgets.admit(target);
-    const context = { account, consistency, clock, request, target, tokens };
+    const context = { account, consistency, clock, scripts, request, target, tokens };
     const reply = route({ ...context, account: readSource(context, replica.account) });
     // Reads wait too: nobody is told what the loss of power could still undo.
     const settled = parts.settled();

@@ -11,6 +11,7 @@ import {
 } from '../storage/item-operation.ts';
 import { textOf } from '../storage/stored-item.ts';
 import type { Transaction } from '../storage/transaction.ts';
+import { itemTriggers, type TriggeredReply } from './item-triggers.ts';
 import { addressedPartition, containerOf, headerKey, wholeKey } from './request-scope.ts';
 import {
   type Handler,
@@ -50,9 +51,11 @@ function single(type: ItemOperationType): Handler {
     const { request, target, clock } = context;
     addressedPartition(request, container);
     checkIndexingDirective(request.headers['x-ms-indexing-directive']);
-    const body = type === 'Read' || type === 'Delete' ? undefined : readJson(request);
-    const key = requiredKey(context, container, body);
+    const sent = type === 'Read' || type === 'Delete' ? undefined : readJson(request);
+    const key = requiredKey(context, container, sent);
     const transaction = container.begin(key);
+    const triggers = itemTriggers(context, type, { container, transaction, key });
+    const body = triggers.before(sent);
     const result = performItem(
       { container, transaction, now: clock.now() },
       {
@@ -60,16 +63,21 @@ function single(type: ItemOperationType): Handler {
         key,
         id: target.item,
         body,
-        bytes: Buffer.byteLength(request.body),
+        bytes: Buffer.byteLength(body === sent ? request.body : JSON.stringify(body)),
         ifMatch: request.headers['if-match'],
         ifNoneMatch: request.headers['if-none-match'],
       },
     );
+    const triggered = triggers.after(body, result);
     transaction.commit();
-    const reply = itemReply(result, container, key);
+    const reply = withTriggered(itemReply(result, container, key), triggered);
     const minimal = type !== 'Read' && prefersMinimal(request);
     return minimal ? { ...reply, text: '' } : reply;
   };
+}
+
+function withTriggered(reply: Reply, { text, headers }: TriggeredReply): Reply {
+  return { ...reply, ...(text === undefined ? {} : { text }), headers: { ...reply.headers, ...headers } };
 }
 
 function checkIndexingDirective(directive: string | undefined): void {

@@ -21,6 +21,8 @@ import {
   readJson,
 } from './route-context.ts';
 
+import { udfCallerOf } from './script-run.ts';
+
 /** Queries over items, their plans, and plain listings. */
 export const queryRoutes: RouteTable = {
   'items.query': (context) => answer(context, readSpecification(context)),
@@ -72,6 +74,7 @@ function answer(context: RouteContext, { text, parameters }: Specification): Rep
     continuation: request.headers['x-ms-continuation'],
     maximum: pageSize(request),
     tokenLimit: tokenLimit(request.headers['x-ms-documentdb-responsecontinuationtokenlimitinkb']),
+    callUdf: udfCallerOf(context),
   });
   const times = { compile: compiled - begin, execute: performance.now() - compiled };
   const count = page.texts.length;

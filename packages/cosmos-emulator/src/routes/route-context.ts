@@ -3,6 +3,7 @@ import type { EmulatorClock } from '../clock.ts';
 import type { ConsistencyLevel } from '../consistency.ts';
 import type { ServiceRequest } from '../http-message.ts';
 import type { Json } from '../json.ts';
+import type { ScriptEngine } from '../script/script-engine.ts';
 import { badRequest } from '../service-error.ts';
 import type { Account } from '../storage/account.ts';
 
@@ -18,6 +19,9 @@ export type ResourceKind =
   | 'partitionKeyRanges'
   | 'conflicts'
   | 'partitionKeyDelete'
+  | 'storedProcedures'
+  | 'triggers'
+  | 'userDefinedFunctions'
   | 'offers';
 
 /** What a request wants to do with a resource. */
@@ -33,6 +37,7 @@ export type OperationKind =
   | 'queryPlan'
   | 'batch'
   | 'bulk'
+  | 'execute'
   | 'changeFeed';
 
 /** A request, understood: what it addresses and what it wants. */
@@ -51,6 +56,7 @@ export interface RouteContext {
   readonly account: Account;
   readonly consistency: ConsistencyLevel;
   readonly clock: EmulatorClock;
+  readonly scripts: ScriptEngine;
   readonly request: ServiceRequest;
   readonly target: Target;
   /** Issues the tokens of permissions. */

@@ -13,6 +13,7 @@ import { partitionKeyRangeRoutes } from './partition-key-ranges.ts';
 import { permissionRoutes } from './permissions.ts';
 import { queryRoutes } from './query.ts';
 import type { Reply, RouteContext, RouteTable } from './route-context.ts';
+import { scriptRoutes } from './scripts.ts';
 import { userRoutes } from './users.ts';
 
 const routes: RouteTable = {
@@ -30,6 +31,7 @@ const routes: RouteTable = {
   ...queryRoutes,
   ...changeFeedRoutes,
   ...partitionKeyRangeRoutes,
+  ...scriptRoutes,
 };
 
 /** Answers a request. Throws a `ServiceError`. */

@@ -14,6 +14,9 @@ const resources: ReadonlyMap<string, ResourceKind> = new Map([
   ['dbs/colls/pkranges', 'partitionKeyRanges'],
   ['dbs/colls/conflicts', 'conflicts'],
   ['dbs/colls/operations', 'partitionKeyDelete'],
+  ['dbs/colls/sprocs', 'storedProcedures'],
+  ['dbs/colls/triggers', 'triggers'],
+  ['dbs/colls/udfs', 'userDefinedFunctions'],
 ]);
 
 const singleOperations: ReadonlyMap<string, OperationKind> = new Map([
@@ -24,7 +27,10 @@ const singleOperations: ReadonlyMap<string, OperationKind> = new Map([
 ]);
 
 /** What a POST to one resource does, where it does anything. */
-const singlePosts: ReadonlyMap<ResourceKind, OperationKind> = new Map([['partitionKeyDelete', 'delete']]);
+const singlePosts: ReadonlyMap<ResourceKind, OperationKind> = new Map([
+  ['partitionKeyDelete', 'delete'],
+  ['storedProcedures', 'execute'],
+]);
 
 /** What can be read as a feed of its changes. */
 const changing: ReadonlySet<ResourceKind> = new Set(['items', 'partitionKeyRanges']);
