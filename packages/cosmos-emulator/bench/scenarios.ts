@@ -20,6 +20,8 @@ export interface Figures {
 
 /** Requests under way at once, as in a service with some load. */
 const concurrency = 16;
+/** Queries in a row for one measurement: a single one is over before the machine has done anything else. */
+const repetitions = 20;
 const filler = 'x'.repeat(500);
 let names = 0;
 
@@ -103,9 +105,14 @@ function query(name: string, container: Container, filter: string): Scenario {
     name,
     unit: 'ms',
     goal: 10,
-    measure() {
+    async measure() {
       const text = `SELECT * FROM c WHERE c.pk = 'p' AND ${filter}`;
-      return timed(() => container.items.query(text, { partitionKey: 'p' }).fetchAll());
+      const { wall, cpu } = await timed(async () => {
+        for (let left = repetitions; left > 0; left--) {
+          await container.items.query(text, { partitionKey: 'p' }).fetchAll();
+        }
+      });
+      return { wall: wall / repetitions, cpu: cpu / repetitions };
     },
   };
 }

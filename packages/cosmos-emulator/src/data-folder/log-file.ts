@@ -19,7 +19,6 @@ export class LogFile {
   readonly #descriptor: number;
   #length = 0;
   #checksum = crc32(header);
-  #torn = false;
 
   private constructor(path: string, flags: 'wx' | 'r+') {
     this.#path = path;
@@ -75,14 +74,11 @@ export class LogFile {
 
   /** Adds a record. When it returns, the record survives the end of this process. When it throws, nothing was added. */
   append(record: string): void {
-    // What is left of a record that could not be written would stand behind this one.
-    if (this.#torn) ftruncateSync(this.#descriptor, this.#length);
     const checksum = this.#checksum;
-    this.#torn = true;
     try {
       this.#write(this.#line(record));
-      this.#torn = false;
     } catch (error) {
+      // Its beginning may be in the file. The next record goes over it, and what is left has no end of line.
       this.#checksum = checksum;
       throw error;
     }
