@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CosmosClient } from '@azure/cosmos';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CosmosEmulator, type Listener } from '../src/index.ts';
@@ -88,6 +91,14 @@ async function attack(send: Send, count: number): Promise<string | undefined> {
   return undefined;
 }
 
+/** All but the number of resource ids given out: those that refused requests took are not kept. */
+function stateOf(one: CosmosEmulator): unknown[] {
+  return one
+    .snapshot()
+    .entries.map((text): unknown => JSON.parse(text))
+    .slice(1);
+}
+
 describe(`chance, of seed ${seed},`, () => {
   const timeout = 60_000 + requests * 10;
 
@@ -102,6 +113,23 @@ describe(`chance, of seed ${seed},`, () => {
     expect(await attack(overHttp(listener, agent), Math.ceil(requests / 3))).toBeUndefined();
     expect(await stillFound()).toEqual([1]);
     agent.destroy();
+  });
+
+  it('leaves a state that its data folder and its snapshot give back', { timeout }, async () => {
+    const data = mkdtempSync(join(tmpdir(), 'cosmos-emulator-fuzz-'));
+    emulator = new CosmosEmulator({ partitions: 2, data });
+    client = new CosmosClient(emulator.clientOptions());
+    await refill();
+    expect(await attack(inProcess(), Math.ceil(requests / 3))).toBeUndefined();
+    const state = stateOf(emulator);
+    await emulator.close();
+    emulator = new CosmosEmulator({ data });
+    expect(stateOf(emulator)).toEqual(state);
+    const other = new CosmosEmulator();
+    other.restore(emulator.snapshot());
+    expect(stateOf(other)).toEqual(state);
+    await emulator.close();
+    rmSync(data, { recursive: true });
   });
 
   it('as bytes on a socket does not stop the server', async () => {
