@@ -574,7 +574,9 @@ describe('triggers', () => {
     ['is for another operation', { postTriggerInclude: ['onDelete'] }],
   ])('are refused when one %s', async (_what, options) => {
     const container = await withTriggers();
-    expect((await refusal(container.items.create({ id: '1', pk: 'a' }, options))).code).toBe(400);
+    const refused = await refusal(container.items.create({ id: '1', pk: 'a' }, options));
+    expect(refused.code).toBe(400);
+    expect(refused.message).toContain("The trigger '");
     expect(await ids(container)).toEqual([]);
   });
 });
