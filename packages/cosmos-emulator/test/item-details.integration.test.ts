@@ -163,6 +163,9 @@ describe('a batch', () => {
       207,
       [424, 400],
     ]);
+    const elsewhere = { operationType: BulkOperationType.Read, id: 'kept', partitionKey: 'b' };
+    const answer = await container.items.batch([elsewhere], 'a').catch((error: Error) => error.cause);
+    expect(answer).toMatchObject({ code: 400, substatus: 1001 });
     expect(await statuses(container, [create('1'), patch('FROM c WHERE c.n = 1')], 'a')).toEqual([
       200,
       [201, 200],
