@@ -315,8 +315,10 @@ describe('a store that is away', () => {
   });
 
   test('PostgreSQL at the very first start: nobody knows where anything is', async () => {
-    const postgres: RelationalStore = new Proxy(memoryRelationalStore(), {
-      get: () => () => Promise.reject(new ConnectionError({ message: 'away' })),
+    const there = memoryRelationalStore();
+    const postgres: RelationalStore = new Proxy(there, {
+      get: (_, name) =>
+        name === 'records' ? there.records : () => Promise.reject(new ConnectionError({ message: 'away' })),
     });
     const hybrid = start(config(good), { cosmos: memoryDocumentStore(), postgres });
     await expect(hybrid).rejects.toThrow(ConnectionError);

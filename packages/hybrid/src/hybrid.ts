@@ -249,6 +249,9 @@ export async function createHybrid<
   const holder = `${options.processName ?? 'process'}-${crypto.randomUUID()}`;
   const registered = new Map<string, Registered>();
   for (const entity of entities) {
+    // A store that maps names checks the map against all entities, and is prepared for them one by one.
+    stores.cosmos?.records(entity);
+    stores.postgres?.records(entity);
     const policy = config.entities.get(entity.name);
     if (policy)
       registered.set(entity.name, {

@@ -1,7 +1,8 @@
 import type { Entity } from '@polyphase/core';
 import { type Kysely, sql } from 'kysely';
 import { type Migration, type MigrationProvider, Migrator } from 'kysely/migration';
-import { postgresMigrations, SDK_SCHEMA } from './postgres-migrations.ts';
+import { entityMigrations } from './postgres-migrations.ts';
+import { SDK_SCHEMA, type TableNames } from './table-map.ts';
 
 const TABLE = 'kysely_migration';
 
@@ -13,11 +14,11 @@ const TABLE = 'kysely_migration';
 export async function applyMigrations(
   db: Kysely<unknown>,
   entities: readonly Entity[],
-  schema: string,
+  names: TableNames,
 ): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: withHistory(db, postgresMigrations(entities, { schema })),
+    provider: withHistory(db, entityMigrations(entities, names)),
     migrationTableSchema: SDK_SCHEMA,
     migrationTableName: TABLE,
     allowUnorderedMigrations: true,

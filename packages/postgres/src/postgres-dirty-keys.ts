@@ -6,23 +6,21 @@ import { markAllDirty } from './sql/mark-all-dirty.ts';
 import { removeDirtyKeys } from './sql/remove-dirty-keys.ts';
 import { unholdDirtyKeys } from './sql/unhold-dirty-keys.ts';
 import type { Statement } from './statement.ts';
+import type { Table } from './table.ts';
 
 /** Dirty keys in `polyphase.dirty_key`. */
 export class PostgresDirtyKeys implements DirtyKeys {
   readonly #connections: Connections;
-  readonly #schema: string;
-  readonly #idColumnOf: (entity: string) => string | undefined;
+  readonly #tableOf: (entity: string) => Omit<Table, 'layout'> | undefined;
   readonly #markers = new Map<string, Statement<string, undefined>>();
 
   constructor(options: {
     readonly connections: Connections;
-    readonly schema: string;
-    /** Name of the id column of an entity that the store was asked about. */
-    readonly idColumnOf: (entity: string) => string | undefined;
+    /** The table of an entity that the store was asked about. */
+    readonly tableOf: (entity: string) => Omit<Table, 'layout'> | undefined;
   }) {
     this.#connections = options.connections;
-    this.#schema = options.schema;
-    this.#idColumnOf = options.idColumnOf;
+    this.#tableOf = options.tableOf;
   }
 
   async claim(
@@ -60,13 +58,13 @@ export class PostgresDirtyKeys implements DirtyKeys {
   }
 
   async markAll(entity: string, { signal }: CallOptions = {}): Promise<void> {
-    const idColumn = this.#idColumnOf(entity);
-    if (idColumn === undefined)
+    const table = this.#tableOf(entity);
+    if (!table)
       throw new InvalidOptionsError({
         message: `The store does not know "${entity}"; prepare it first`,
         entity,
       });
-    const statement = this.#markers.get(entity) ?? markAllDirty({ schema: this.#schema, entity, idColumn });
+    const statement = this.#markers.get(entity) ?? markAllDirty(table);
     this.#markers.set(entity, statement);
     await this.#connections.run([statement.bind(entity)], {
       operation: 'markAll',

@@ -1,25 +1,26 @@
-import { digestOf, type Entity } from '@polyphase/core';
+import { digestOf, type Entity, InvalidOptionsError } from '@polyphase/core';
 import type { Migration, MigrationProvider } from 'kysely/migration';
 import { sdkTables } from './migrations/000001-sdk-tables.ts';
 import { entityTable } from './migrations/entity-table.ts';
-import { columnsOf } from './table.ts';
+import { wantedTable } from './table.ts';
+import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
 
 /** What {@link postgresMigrations} takes. */
 export interface PostgresMigrationOptions {
   /** Schema of the entities' tables. @default "public" */
   readonly schema?: string;
+  /** Tables and columns that are named otherwise than entities and fields, as the store has them. @default none */
+  readonly map?: TableMap;
 }
-
-/** Schema of the SDK's own tables, of Kysely's migration tables too. */
-export const SDK_SCHEMA = 'polyphase';
 
 // Rises when the SDK makes other tables of the same schema.
 const FORMAT = 1;
 
 /** Name of the migration that brings an entity's table to what its schema asks for: another schema, another name. */
-function entityMigrationName(entity: Entity, schema: string): string {
-  const shape = JSON.stringify([FORMAT, columnsOf(entity), entity.key, entity.indexes, entity.loose]);
-  return `entity.${schema}.${entity.name}.${digestOf(shape).slice(0, 16)}`;
+function entityMigrationName(entity: Entity, names: TableNames): string {
+  const { schema, name, idColumn, columns } = wantedTable(names, entity);
+  const shape = JSON.stringify([FORMAT, idColumn, columns, entity.key, entity.indexes, entity.loose]);
+  return `entity.${schema}.${name}.${digestOf(shape).slice(0, 16)}`;
 }
 
 /**
@@ -47,12 +48,24 @@ export function postgresMigrations(
   entities: readonly Entity[],
   options: PostgresMigrationOptions = {},
 ): MigrationProvider {
-  const schema = options.schema ?? 'public';
+  const { schema = 'public', map = {} } = options;
+  const names = { schema, map };
+  const problems = isSchemaName(schema)
+    ? mapProblems(schema, map)
+    : ['schema must be a name that PostgreSQL takes'];
+  if (problems.length > 0)
+    throw new InvalidOptionsError({ message: 'postgresMigrations cannot be made', problems });
+  checkMap(names, entities);
+  return entityMigrations(entities, names);
+}
+
+/** As {@link postgresMigrations}, of names that were checked. */
+export function entityMigrations(entities: readonly Entity[], names: TableNames): MigrationProvider {
   return {
     getMigrations: async (): Promise<Record<string, Migration>> => ({
       '000001-sdk-tables': sdkTables,
       ...Object.fromEntries(
-        entities.map((entity) => [entityMigrationName(entity, schema), entityTable(entity, schema)]),
+        entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),
     }),
   };

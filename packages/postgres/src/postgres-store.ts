@@ -16,10 +16,17 @@ import { PostgresDirtyKeys } from './postgres-dirty-keys.ts';
 import { toPolyphaseError } from './postgres-errors.ts';
 import { PostgresJournal } from './postgres-journal.ts';
 import { PostgresLeaseManager } from './postgres-lease-manager.ts';
-import { SDK_SCHEMA } from './postgres-migrations.ts';
 import { PostgresRecords } from './postgres-records.ts';
 import { postgresRunUnit } from './postgres-unit-of-work.ts';
-import { hasColumnName, idColumnOf } from './table.ts';
+import { wantedTable } from './table.ts';
+import {
+  checkMap,
+  isSchemaName,
+  mapProblems,
+  SDK_SCHEMA,
+  type TableMap,
+  type TableNames,
+} from './table-map.ts';
 import { Tables } from './tables.ts';
 import { verifySdkTables, verifyServer, verifyTable } from './verify-table.ts';
 
@@ -29,6 +36,13 @@ export interface PostgresStoreOptions {
   readonly pool: PostgresPool;
   /** Schema of the entities' tables. The SDK's own are in `polyphase`. @default "public" */
   readonly schema?: string;
+  /**
+   * Tables and columns that are named otherwise than entities and fields:
+   * `{ accounts: { schema: 'crm', table: 'account', columns: { createdAt: 'created_at' } } }`. A column keeps its name.
+   *
+   * @default none
+   */
+  readonly map?: TableMap;
   /**
    * What `prepare` does about migrations: `"apply"` runs what is missing, `"check"` says what is missing and changes nothing.
    *
@@ -66,45 +80,53 @@ export interface PostgresStore extends RelationalStore {
  * ```
  */
 export function postgresStore(options: PostgresStoreOptions): PostgresStore {
-  const { pool, schema = 'public', migrations = 'apply', timeoutMs = 30_000 } = options;
-  checkOptions({ pool, schema, migrations, timeoutMs });
+  const { pool, schema = 'public', map = {}, migrations = 'apply', timeoutMs = 30_000 } = options;
+  checkOptions({ pool, schema, map, migrations, timeoutMs });
+  const names: TableNames = { schema, map };
   const connections = new Connections({ pool, timeoutMs });
-  const tables = new Tables({ schema });
+  const tables = new Tables({ names });
   const records = new Map<Entity, RecordStore>();
   const kysely = kyselyOn(pool);
-  const idColumns = new Map<string, string>();
+  const known = new Map<string, Entity>();
   return {
     kind: 'rows',
     kysely,
     records: (entity) => {
-      const known = records.get(entity) ?? new PostgresRecords({ entity, connections, tables });
-      records.set(entity, known);
-      idColumns.set(entity.name, idColumnOf(entity));
-      return known;
+      const there = records.get(entity) ?? new PostgresRecords({ entity, connections, tables });
+      records.set(entity, there);
+      known.set(entity.name, entity);
+      return there;
     },
     runUnit: postgresRunUnit({ connections, tables }),
     checkpoints: new PostgresCheckpointStore({ connections }),
     leases: new PostgresLeaseManager({ connections }),
     control: new PostgresControlStore({ connections }),
-    dirtyKeys: new PostgresDirtyKeys({ connections, schema, idColumnOf: (entity) => idColumns.get(entity) }),
+    dirtyKeys: new PostgresDirtyKeys({
+      connections,
+      tableOf: (name) => {
+        const entity = known.get(name);
+        return entity && wantedTable(names, entity);
+      },
+    }),
     journal: new PostgresJournal({ connections }),
     prepare: async (entities, { signal }: CallOptions = {}) => {
       const place: UseOptions = { operation: 'prepare', signal };
-      const missing = await problemsOf(connections, entities, schema, place);
-      if (missing.length > 0 && migrations === 'apply') await migrate(kysely, entities, schema);
+      for (const entity of entities) known.set(entity.name, entity);
+      checkMap(names, [...known.values()]);
+      const missing = await problemsOf(connections, entities, names, place);
+      if (missing.length > 0 && migrations === 'apply') await migrate(kysely, entities, names);
       const problems =
         missing.length > 0 && migrations === 'apply'
-          ? await problemsOf(connections, entities, schema, place)
+          ? await problemsOf(connections, entities, names, place)
           : missing;
       if (problems.length > 0)
         throw new InvalidOptionsError({ message: 'PostgreSQL is not ready for these entities', problems });
-      for (const entity of entities) idColumns.set(entity.name, idColumnOf(entity));
     },
     verify: async (entity, { signal }: CallOptions = {}) => {
       const place: UseOptions = { operation: 'verify', entity: entity.name, signal };
       const sdk = [await verifyServer(connections, place), await verifySdkTables(connections, place)];
       if (sdk.some(({ passed }) => !passed)) return sdk;
-      return [...sdk, ...(await verifyTable(connections, { entity, schema }, place))];
+      return [...sdk, ...(await verifyTable(connections, { entity, names }, place))];
     },
   };
 }
@@ -113,7 +135,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
 async function problemsOf(
   connections: Connections,
   entities: readonly Entity[],
-  schema: string,
+  names: TableNames,
   place: UseOptions,
 ): Promise<readonly string[]> {
   const server = await verifyServer(connections, place);
@@ -123,15 +145,19 @@ async function problemsOf(
     });
   const answers: GateAnswer[] = [await verifySdkTables(connections, place)];
   for (const entity of answers[0]?.passed === true ? entities : [])
-    answers.push(...(await verifyTable(connections, { entity, schema }, place)));
+    answers.push(...(await verifyTable(connections, { entity, names }, place)));
   return answers
     .filter(({ passed, name }) => !passed && name !== 'postgres-unique')
     .map(({ seen, wanted }) => `${seen} (wanted: ${wanted})`);
 }
 
-async function migrate(kysely: Kysely<unknown>, entities: readonly Entity[], schema: string): Promise<void> {
+async function migrate(
+  kysely: Kysely<unknown>,
+  entities: readonly Entity[],
+  names: TableNames,
+): Promise<void> {
   try {
-    await applyMigrations(kysely, entities, schema);
+    await applyMigrations(kysely, entities, names);
   } catch (error) {
     throw toPolyphaseError(error, { operation: 'prepare' });
   }
@@ -148,22 +174,18 @@ function kyselyOn(pool: PostgresPool): Kysely<unknown> {
   return new Kysely({ dialect: new PostgresDialect({ pool: lent }) });
 }
 
-function checkOptions({ pool, schema, migrations, timeoutMs }: Required<PostgresStoreOptions>): void {
+function checkOptions({ pool, schema, map, migrations, timeoutMs }: Required<PostgresStoreOptions>): void {
   const problems: string[] = [];
   if (typeof pool?.connect !== 'function') problems.push('pool must be a Pool of pg');
   else if ('pipeline' in pool.options && pool.options.pipeline === true)
     problems.push(
       'pool must be made without pipeline: the store sends its own batches, which that mode refuses',
     );
-  if (
-    typeof schema !== 'string' ||
-    !hasColumnName(schema) ||
-    schema.startsWith('pg_') ||
-    schema === SDK_SCHEMA
-  )
+  if (!isSchemaName(schema))
     problems.push(
       `schema must be a name that PostgreSQL takes, and neither "${SDK_SCHEMA}" nor one of its own`,
     );
+  problems.push(...mapProblems(schema, map));
   if (migrations !== 'apply' && migrations !== 'check')
     problems.push('migrations must be "apply" or "check"');
   if (typeof timeoutMs !== 'number' || !(timeoutMs >= 100)) problems.push('timeoutMs must be 100 or more');

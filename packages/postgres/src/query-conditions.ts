@@ -75,11 +75,11 @@ export class Conditions {
         : { own: { sql: sql.id(this.#table.idColumn), type: 'text' }, json: undefined };
     const column = this.#table.columns.find(({ field }) => field === head);
     let json = sql`(hyb_rest -> ${this.#parameters.of('text', head)})`;
-    if (column?.type === 'json') json = sql`coalesce(${sql.id(head)}, ${json})`;
+    if (column?.type === 'json') json = sql`coalesce(${sql.id(column.name)}, ${json})`;
     for (const name of below) json = sql`(${json} -> ${this.#parameters.of('text', name)})`;
     const own =
       column && column.type !== 'json' && below.length === 0
-        ? { sql: sql.id(head), type: column.type }
+        ? { sql: sql.id(column.name), type: column.type }
         : undefined;
     return { own, json };
   }

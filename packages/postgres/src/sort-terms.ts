@@ -37,8 +37,8 @@ function jsonAt(table: Table, path: readonly string[]): RawBuilder<unknown> {
   const rest = sql`(hyb_rest -> ${sql.lit(head)})`;
   let at = rest;
   if (head === table.entity.key.id) at = sql`to_jsonb(${sql.id(table.idColumn)})`;
-  else if (column?.type === 'json') at = sql`coalesce(${sql.id(head)}, ${rest})`;
-  else if (column && below.length === 0) at = sql`coalesce(to_jsonb(${sql.id(head)}), ${rest})`;
+  else if (column?.type === 'json') at = sql`coalesce(${sql.id(column.name)}, ${rest})`;
+  else if (column && below.length === 0) at = sql`coalesce(to_jsonb(${sql.id(column.name)}), ${rest})`;
   for (const name of below) at = sql`(${at} -> ${sql.lit(name)})`;
   return at;
 }
@@ -72,7 +72,7 @@ export function sortTerms(table: Table, path: readonly string[]): readonly SortT
   if (path.length === 1 && field === table.entity.key.id)
     return [{ expression: sql.id(table.idColumn), type: 'text', notNull: true, of: asText }];
   const rest = column ? sql`(hyb_rest -> ${sql.lit(field)})` : jsonAt(table, path);
-  const own = column && column.type !== 'json' ? sql.id(field) : undefined;
+  const own = column && column.type !== 'json' ? sql.id(column.name) : undefined;
   if (own && column && isExact(table.entity, field)) {
     if (column.type === 'text') return [{ expression: own, type: 'text', of: asText }];
     if (column.type === 'number') return [{ expression: own, type: 'double precision', of: asNumber }];

@@ -32,7 +32,7 @@ function uniqueParts(table: Table, { fields }: EntityIndex): readonly RawBuilder
     if (field === table.entity.key.id) return [sql.id(table.idColumn)];
     if (!column) return [rest];
     // A missing value counts as null, and another type than the column's is in the rest: both parts together are the value.
-    return isExact(table.entity, field) ? [sql.id(field)] : [sql.id(field), rest];
+    return isExact(table.entity, field) ? [sql.id(column.name)] : [sql.id(column.name), rest];
   });
 }
 

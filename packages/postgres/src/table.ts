@@ -15,6 +15,7 @@ import {
 } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import type { Cell } from './driver.ts';
+import { columnNameOf, type TableNames, tableNameOf } from './table-map.ts';
 
 /** Longest key that an index of PostgreSQL certainly holds: bytes of the partition text and the id together. */
 const MAX_KEY_BYTES = 2_500;
@@ -22,13 +23,13 @@ const MAX_KEY_BYTES = 2_500;
 /** Most columns that fields get; the fields after those live in the rest column. */
 const MAX_COLUMNS = 500;
 
-// Names of PostgreSQL's own columns, which no other column may have.
-const SYSTEM_COLUMNS = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']);
-
-/** A typed column, named like the field that it holds. */
+/** A typed column. */
 export interface Column {
+  /** The field whose values it holds. */
   readonly field: string;
   readonly type: FieldType;
+  /** Its name in the table. */
+  readonly name: string;
 }
 
 /** The SQL type of a column for fields of a type. Text is collated by byte, which is code point order. */
@@ -39,10 +40,15 @@ export const SQL_TYPES: Readonly<Record<FieldType, string>> = {
   json: 'jsonb',
 };
 
-/** The table of an entity as it is in the database: which columns there are depends on the migrations that ran. */
-export interface Table {
-  readonly entity: Entity;
+/** What a table is called. */
+export interface TableId {
   readonly schema: string;
+  readonly name: string;
+}
+
+/** The table of an entity as it is in the database: which columns there are depends on the migrations that ran. */
+export interface Table extends TableId {
+  readonly entity: Entity;
   /** Name of the column that holds the id. */
   readonly idColumn: string;
   /** Columns of fields, in the order in which they were added. */
@@ -51,35 +57,39 @@ export interface Table {
   readonly layout: number;
 }
 
-/** Whether a field can have a column of its own: PostgreSQL takes its name unchanged, and no column of ours has it. */
-export function hasColumnName(field: string): boolean {
-  const bytes = new TextEncoder().encode(field).length;
-  return (
-    bytes > 0 &&
-    bytes <= 63 &&
-    !field.includes('\0') &&
-    field.isWellFormed() &&
-    !field.startsWith('hyb_') &&
-    !SYSTEM_COLUMNS.has(field)
-  );
+/** The table of an entity as its schema and the map want it; a field that can have no column of its own is in the rest. */
+export function wantedTable(names: TableNames, entity: Entity): Omit<Table, 'layout'> {
+  const columns = entity.fields
+    .filter(({ name }) => name !== entity.key.id)
+    .flatMap(({ name: field, type }): readonly Column[] => {
+      const name = columnNameOf(names, entity.name, field);
+      return name === undefined ? [] : [{ field, type, name }];
+    });
+  return {
+    entity,
+    ...tableNameOf(names, entity.name),
+    idColumn: columnNameOf(names, entity.name, entity.key.id) ?? 'hyb_id',
+    columns: columns.slice(0, MAX_COLUMNS),
+  };
 }
 
-/** Name of the column that holds an entity's ids. */
-export function idColumnOf(entity: Entity): string {
-  return hasColumnName(entity.key.id) ? entity.key.id : 'hyb_id';
+/** Why a column that is there cannot be the one that is wanted. */
+export function columnConflicts(wanted: Column, there: Column): readonly string[] {
+  const problems: string[] = [];
+  if (there.type !== wanted.type)
+    problems.push(
+      `field "${wanted.field}" is ${wanted.type} in the schema and ${there.type} in the table; a column keeps its type: give the field another name`,
+    );
+  if (there.name !== wanted.name)
+    problems.push(
+      `field "${wanted.field}" is mapped to column "${wanted.name}" and is in column "${there.name}"; a column keeps its name: map it there`,
+    );
+  return problems;
 }
 
-/** The columns that an entity's schema asks for. */
-export function columnsOf(entity: Entity): readonly Column[] {
-  return entity.fields
-    .filter(({ name }) => name !== entity.key.id && hasColumnName(name))
-    .slice(0, MAX_COLUMNS)
-    .map(({ name, type }) => ({ field: name, type }));
-}
-
-/** The name of a table in a statement. */
-export function tableName({ schema, entity }: Pick<Table, 'schema' | 'entity'>): RawBuilder<unknown> {
-  return sql.id(schema, entity.name);
+/** A table in a statement. */
+export function tableName({ schema, name }: TableId): RawBuilder<unknown> {
+  return sql.id(schema, name);
 }
 
 /** Names of every column that a record is read from, in the order that {@link fromRow} wants. */
@@ -96,7 +106,7 @@ export function readColumns(table: Table): readonly string[] {
     'hyb_base_counter',
     'hyb_base_digest',
     'hyb_rest',
-    ...table.columns.map((column) => column.field),
+    ...table.columns.map(({ name }) => name),
   ];
 }
 
@@ -114,8 +124,8 @@ export function writeColumns(table: Table): readonly { readonly name: string; re
   const own = readColumns(table)
     .slice(0, -table.columns.length || undefined)
     .map((name) => ({ name, type: name === table.idColumn ? 'text' : (types[name] ?? 'text') }));
-  const fields = table.columns.map(({ field, type }) => ({
-    name: field,
+  const fields = table.columns.map(({ name, type }) => ({
+    name,
     type: type === 'text' ? 'text' : SQL_TYPES[type],
   }));
   return [...own, ...fields, { name: 'hyb_bucket', type: 'smallint' }];

@@ -2,7 +2,8 @@ import { type Entity, InvalidOptionsError } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import { TableQueries } from './postgres-query.ts';
 import { readLayout } from './sql/read-layout.ts';
-import { idColumnOf, type Table } from './table.ts';
+import { type Table, wantedTable } from './table.ts';
+import type { TableNames } from './table-map.ts';
 import { type TableStatements, tableStatements } from './table-statements.ts';
 
 /** A table as it is in the database, with its statements. */
@@ -17,11 +18,11 @@ export type RunOne = (statement: BoundStatement) => Promise<StatementResult | un
 
 /** Knows the tables of entities as they are in the database, and looks again when a layout turns out to be another. */
 export class Tables {
-  readonly #schema: string;
+  readonly #names: TableNames;
   readonly #known = new Map<Entity, KnownTable>();
 
-  constructor(options: { readonly schema: string }) {
-    this.#schema = options.schema;
+  constructor(options: { readonly names: TableNames }) {
+    this.#names = options.names;
   }
 
   /**
@@ -33,13 +34,14 @@ export class Tables {
   async get(entity: Entity, run: RunOne, layout?: number): Promise<KnownTable> {
     const known = this.#known.get(entity);
     if (known && (layout === undefined || layout === known.table.layout)) return known;
-    const found = readLayout.rows(await run(readLayout.bind({ schema: this.#schema, entity })))[0];
+    const wanted = wantedTable(this.#names, entity);
+    const found = readLayout.rows(await run(readLayout.bind(wanted)))[0];
     if (!found)
       throw new InvalidOptionsError({
-        message: `The table of ${entity.name} is missing in schema ${this.#schema}; apply the migrations (prepare, or postgresMigrations)`,
+        message: `The table of ${entity.name} is missing in schema ${wanted.schema}; apply the migrations (prepare, or postgresMigrations)`,
         entity: entity.name,
       });
-    const table: Table = { entity, schema: this.#schema, idColumn: idColumnOf(entity), ...found };
+    const table: Table = { ...wanted, ...found };
     const fresh = { table, statements: tableStatements(table), queries: new TableQueries(table) };
     this.#known.set(entity, fresh);
     return fresh;

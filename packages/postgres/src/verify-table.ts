@@ -6,8 +6,9 @@ import { type ActualIndex, readIndexes } from './sql/read-indexes.ts';
 import { readLayout } from './sql/read-layout.ts';
 import { readSdkTables } from './sql/read-sdk-tables.ts';
 import { readSettings } from './sql/read-settings.ts';
-import { columnsOf, hasColumnName, idColumnOf, type Table } from './table.ts';
+import { columnConflicts, type Table, wantedTable } from './table.ts';
 import { indexesOf } from './table-index.ts';
+import type { TableNames } from './table-map.ts';
 
 /** Oldest server: unique indexes that tell null from null are known since then. */
 const MIN_SERVER = 150_000;
@@ -18,6 +19,8 @@ const CATALOG_TYPES = {
   boolean: 'boolean',
   json: 'jsonb',
 } as const;
+
+type Asked = Omit<Table, 'layout'>;
 
 const OWN_TYPES: Readonly<Record<string, string>> = {
   hyb_pk: 'text',
@@ -70,25 +73,25 @@ export async function verifySdkTables(connections: Connections, place: UseOption
 /** Compares an entity's table with what its schema asks for. */
 export async function verifyTable(
   connections: Connections,
-  input: { readonly entity: Entity; readonly schema: string },
+  input: { readonly entity: Entity; readonly names: TableNames },
   place: UseOptions,
 ): Promise<readonly GateAnswer[]> {
-  const { entity, schema } = input;
+  const asked = wantedTable(input.names, input.entity);
   const [layout, columns, indexes] = await connections.run(
-    [readLayout.bind(input), readColumnsThere.bind(input), readIndexes.bind(input)],
+    [readLayout.bind(asked), readColumnsThere.bind(asked), readIndexes.bind(asked)],
     place,
   );
   const found = readLayout.rows(layout)[0];
   const there = readColumnsThere.rows(columns);
-  const wanted = `schema ${schema}, table ${entity.name}: apply the migrations (migrations: "apply", or postgresMigrations)`;
+  const wanted = `schema ${asked.schema}, table ${asked.name}: apply the migrations (migrations: "apply", or postgresMigrations)`;
   if (there.length === 0 || !found)
-    return [answer('postgres-table', [`table ${entity.name} is missing`], '', wanted)];
-  const table: Table = { entity, schema, idColumn: idColumnOf(entity), ...found };
+    return [answer('postgres-table', [`table ${asked.name} is missing`], '', wanted)];
+  const table: Table = { ...asked, ...found };
   return [
-    answer('postgres-table', columnProblems(table, there), `${there.length} columns`, wanted),
+    answer('postgres-table', columnProblems(asked, table, there), `${there.length} columns`, wanted),
     answer(
       'postgres-indexes',
-      indexProblems(table, readIndexes.rows(indexes)),
+      indexProblems(asked, table, readIndexes.rows(indexes)),
       'all there and valid',
       wanted,
     ),
@@ -101,7 +104,7 @@ export async function verifyTable(
   ];
 }
 
-function columnProblems(table: Table, there: readonly ActualColumn[]): readonly string[] {
+function columnProblems(asked: Asked, table: Table, there: readonly ActualColumn[]): readonly string[] {
   const types = new Map(there.map((column) => [column.name, column]));
   const expect = (name: string, type: string): readonly string[] => {
     const column = types.get(name);
@@ -111,26 +114,21 @@ function columnProblems(table: Table, there: readonly ActualColumn[]): readonly 
       ? [`column ${name} is not collated "C"`]
       : [];
   };
-  const listed = columnsOf(table.entity).flatMap(({ field, type }) => {
-    const known = table.columns.find((column) => column.field === field);
-    if (!known) return [`field ${field} has no column yet`];
-    return known.type === type
-      ? []
-      : [`field ${field} is ${type} in the schema and ${known.type} in the table`];
+  const listed = asked.columns.flatMap((column) => {
+    const known = table.columns.find(({ field }) => field === column.field);
+    return known ? columnConflicts(column, known) : [`field ${column.field} has no column yet`];
   });
   return [
     ...Object.entries(OWN_TYPES).flatMap(([name, type]) => expect(name, type)),
     ...expect(table.idColumn, 'text'),
     ...listed,
-    ...table.columns
-      .filter(({ field }) => hasColumnName(field))
-      .flatMap(({ field, type }) => expect(field, CATALOG_TYPES[type])),
+    ...table.columns.flatMap(({ name, type }) => expect(name, CATALOG_TYPES[type])),
   ];
 }
 
-function indexProblems(table: Table, there: readonly ActualIndex[]): readonly string[] {
+function indexProblems(asked: Asked, table: Table, there: readonly ActualIndex[]): readonly string[] {
   // A column that is missing has no index either, and is told already.
-  if (columnsOf(table.entity).some(({ field }) => !table.columns.some((it) => it.field === field))) return [];
+  if (asked.columns.some(({ field }) => !table.columns.some((it) => it.field === field))) return [];
   return indexesOf(table).flatMap(({ name, unique }) => {
     const index = there.find((it) => it.name === name);
     if (!index) return [`index ${name} is missing`];

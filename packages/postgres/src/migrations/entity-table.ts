@@ -1,34 +1,37 @@
 import { type Entity, type FieldType, InvalidOptionsError } from '@polyphase/core';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
-import { parseColumns } from '../sql/read-layout.ts';
-import { type Column, columnsOf, idColumnOf, SQL_TYPES, type Table } from '../table.ts';
+import { listColumns, parseColumns } from '../sql/read-layout.ts';
+import { type Column, columnConflicts, SQL_TYPES, type Table, tableName, wantedTable } from '../table.ts';
 import { indexesOf } from '../table-index.ts';
+import type { TableNames } from '../table-map.ts';
+
+type Wanted = Omit<Table, 'layout'>;
 
 /**
  * The migration that brings the table of an entity to what its schema asks for now, from nothing or from any earlier schema: it
  * only ever adds. A field that gets its column late is moved into it from the rest column, under the table's lock.
  */
-export function entityTable(entity: Entity, schema: string): Migration {
+export function entityTable(entity: Entity, names: TableNames): Migration {
+  const wanted = wantedTable(names, entity);
   return {
     async up(db: Kysely<unknown>): Promise<void> {
-      await sql`create schema if not exists ${sql.id(schema)}`.execute(db);
-      await createTable(entity, schema).execute(db);
+      await sql`create schema if not exists ${sql.id(wanted.schema)}`.execute(db);
+      await createTable(wanted).execute(db);
       await sql`
         insert into polyphase.entity_table (schema_name, table_name, layout, columns)
-        values (${schema}, ${entity.name}, 1, '[]'::jsonb)
+        values (${wanted.schema}, ${wanted.name}, 1, '[]'::jsonb)
         on conflict do nothing`.execute(db);
-      const columns = await addColumns(db, entity, schema);
-      const table: Table = { entity, schema, idColumn: idColumnOf(entity), columns, layout: 0 };
-      for (const index of indexesOf(table)) await index.create.execute(db);
+      const columns = await addColumns(db, wanted);
+      for (const index of indexesOf({ ...wanted, columns, layout: 0 })) await index.create.execute(db);
     },
   };
 }
 
-function createTable(entity: Entity, schema: string): RawBuilder<unknown> {
-  const id = sql.id(idColumnOf(entity));
+function createTable(wanted: Wanted): RawBuilder<unknown> {
+  const id = sql.id(wanted.idColumn);
   return sql`
-    create table if not exists ${sql.id(schema, entity.name)} (
+    create table if not exists ${tableName(wanted)} (
       hyb_pk text collate "C" not null,
       ${id} text collate "C" not null,
       hyb_term int not null,
@@ -46,25 +49,25 @@ function createTable(entity: Entity, schema: string): RawBuilder<unknown> {
     )`;
 }
 
-async function addColumns(db: Kysely<unknown>, entity: Entity, schema: string): Promise<readonly Column[]> {
+async function addColumns(db: Kysely<unknown>, wanted: Wanted): Promise<readonly Column[]> {
   const { rows } = await sql<{ columns: unknown }>`
     select columns from polyphase.entity_table
-    where schema_name = ${schema} and table_name = ${entity.name} for update`.execute(db);
+    where schema_name = ${wanted.schema} and table_name = ${wanted.name} for update`.execute(db);
   const there = parseColumns(rows[0]?.columns);
-  const missing = columnsOf(entity).filter(({ field }) => !there.some((column) => column.field === field));
+  const missing = wanted.columns.filter(({ field }) => !there.some((column) => column.field === field));
   const all = [...there, ...missing];
-  checkTypes(entity, all);
+  checkColumns(wanted, all);
   if (missing.length === 0) return all;
-  const name = sql.id(schema, entity.name);
+  const table = tableName(wanted);
   const additions = missing.map(
-    ({ field, type }) => sql`add column if not exists ${sql.id(field)} ${sql.raw(SQL_TYPES[type])}`,
+    ({ name, type }) => sql`add column if not exists ${sql.id(name)} ${sql.raw(SQL_TYPES[type])}`,
   );
   // The lock that this takes is held until the layout below is committed: nobody writes by the old one meanwhile.
-  await sql`alter table ${name} ${sql.join(additions)}`.execute(db);
-  for (const column of missing) await backfill(name, column).execute(db);
+  await sql`alter table ${table} ${sql.join(additions)}`.execute(db);
+  for (const column of missing) await backfill(table, column).execute(db);
   await sql`
-    update polyphase.entity_table set columns = ${JSON.stringify(all)}::jsonb, layout = layout + 1
-    where schema_name = ${schema} and table_name = ${entity.name}`.execute(db);
+    update polyphase.entity_table set columns = ${listColumns(all)}::jsonb, layout = layout + 1
+    where schema_name = ${wanted.schema} and table_name = ${wanted.name}`.execute(db);
   return all;
 }
 
@@ -76,7 +79,7 @@ const JSON_TYPES: Readonly<Record<FieldType, readonly string[]>> = {
   json: ['object', 'array'],
 };
 
-function backfill(name: RawBuilder<unknown>, { field, type }: Column): RawBuilder<unknown> {
+function backfill(table: RawBuilder<unknown>, { field, type, name }: Column): RawBuilder<unknown> {
   const types = JSON_TYPES[type].map((it) => sql`${it}`);
   const at = sql`(hyb_rest -> ${field}::text)`;
   const value =
@@ -84,19 +87,21 @@ function backfill(name: RawBuilder<unknown>, { field, type }: Column): RawBuilde
       ? at
       : sql`(hyb_rest ->> ${field}::text)::${sql.raw(SQL_TYPES[type].replace(' collate "C"', ''))}`;
   return sql`
-    update ${name} set ${sql.id(field)} = ${value}, hyb_rest = hyb_rest - ${field}::text
+    update ${table} set ${sql.id(name)} = ${value}, hyb_rest = hyb_rest - ${field}::text
     where jsonb_typeof(${at}) in (${sql.join(types)})`;
 }
 
-function checkTypes(entity: Entity, there: readonly Column[]): void {
-  const problems = columnsOf(entity).flatMap(({ field, type }) => {
-    const column = there.find((it) => it.field === field);
-    return !column || column.type === type
-      ? []
-      : [
-          `field "${field}" is ${type} in the schema and ${column.type} in the table; a column keeps its type: give the field another name`,
-        ];
+function checkColumns({ entity, columns }: Wanted, there: readonly Column[]): void {
+  const problems = columns.flatMap((wanted) => {
+    const column = there.find(({ field }) => field === wanted.field);
+    return column ? columnConflicts(wanted, column) : [];
   });
+  // Columns of fields that the schema no longer has stay, and keep their names.
+  for (const { field, name } of columns) {
+    const other = there.find((it) => it.name === name && it.field !== field);
+    if (other)
+      problems.push(`column "${name}" holds field "${other.field}" already; map "${field}" elsewhere`);
+  }
   if (problems.length > 0)
     throw new InvalidOptionsError({
       message: `The table of ${entity.name} does not fit its schema`,

@@ -1,7 +1,7 @@
-import type { Entity, FieldType } from '@polyphase/core';
+import type { FieldType } from '@polyphase/core';
 import { sql } from 'kysely';
 import { defineStatement, numberCell, type Statement } from '../statement.ts';
-import type { Column } from '../table.ts';
+import type { Column, TableId } from '../table.ts';
 
 /** What the migrations made of a table. */
 export interface Layout {
@@ -11,7 +11,7 @@ export interface Layout {
 
 const TYPES: ReadonlySet<string> = new Set<FieldType>(['text', 'number', 'boolean', 'json']);
 
-function isColumn(value: unknown): value is Column {
+function isColumn(value: unknown): value is Omit<Column, 'name'> & Partial<Pick<Column, 'name'>> {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -19,21 +19,29 @@ function isColumn(value: unknown): value is Column {
     typeof value.field === 'string' &&
     'type' in value &&
     typeof value.type === 'string' &&
-    TYPES.has(value.type)
+    TYPES.has(value.type) &&
+    (!('name' in value) || typeof value.name === 'string')
   );
 }
 
 /** The columns that a cell of `polyphase.entity_table` lists. */
 export function parseColumns(value: unknown): readonly Column[] {
   const parsed: unknown = typeof value === 'string' ? JSON.parse(value) : value;
-  return Array.isArray(parsed) ? parsed.filter(isColumn).map(({ field, type }) => ({ field, type })) : [];
+  if (!Array.isArray(parsed)) return [];
+  return parsed.filter(isColumn).map(({ field, type, name = field }) => ({ field, type, name }));
+}
+
+/** What {@link parseColumns} reads. A column that is named like its field is listed without a name. */
+export function listColumns(columns: readonly Column[]): string {
+  return JSON.stringify(
+    columns.map(({ field, type, name }) => (name === field ? { field, type } : { field, type, name })),
+  );
 }
 
 /** Reads the layout of an entity's table. */
-export const readLayout: Statement<{ readonly schema: string; readonly entity: Entity }, Layout> =
-  defineStatement(
-    (slot) => sql`
+export const readLayout: Statement<TableId, Layout> = defineStatement(
+  (slot) => sql`
     select layout, columns from polyphase.entity_table
-    where schema_name = ${slot(({ schema }) => schema)}::text and table_name = ${slot(({ entity }) => entity.name)}::text`,
-    ([layout, columns]) => ({ layout: numberCell(layout), columns: parseColumns(columns) }),
-  );
+    where schema_name = ${slot(({ schema }) => schema)}::text and table_name = ${slot(({ name }) => name)}::text`,
+  ([layout, columns]) => ({ layout: numberCell(layout), columns: parseColumns(columns) }),
+);
