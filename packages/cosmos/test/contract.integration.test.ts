@@ -12,18 +12,19 @@ import {
   unitOfWorkCases,
 } from '@polyphase/core/testing';
 import { describe, it } from 'vitest';
-import { foreignWriter, setUpCosmos } from './cosmos-setup.ts';
+import { foreignWriter, liveEndpoint, setUpCosmos } from './cosmos-setup.ts';
 
 // Dates of the service are whole seconds, and leases may outlast theirs by two: time that passes for a lease passes with room.
 const DATE_STEPS_MS = 2_000;
 
-async function subject() {
+async function subject(tls: boolean) {
   const { store, emulator, close } = await setUpCosmos(contractEntities, {
     store: {
       control: 'contract_tasks',
       containers: { contract: 'contract_tasks', another: 'contract_tasks' },
     },
     emulator: { partitions: 2 },
+    tls,
   });
   return {
     store,
@@ -39,9 +40,17 @@ async function subject() {
 }
 
 const capabilities: readonly Capability[] = ['etag', 'single-partition', 'unique', 'foreign'];
-const bound = { capabilities, it, subject };
 
-describe('cosmos', () => {
+// An account elsewhere is reached in one way only.
+describe.each(
+  liveEndpoint === undefined
+    ? ([
+        ['inside the process', false],
+        ['over TLS', true],
+      ] as const)
+    : ([['on an account', false]] as const),
+)('cosmos %s', (_, tls) => {
+  const bound = { capabilities, it, subject: () => subject(tls) };
   bindContract(recordCases, bound);
   bindContract(queryCases, bound);
   bindContract(repositoryCases, bound);

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { Agent } from 'node:https';
 import {
   type Container,
   CosmosClient,
+  type CosmosClientOptions,
   type Database,
   PartitionKeyDefinitionVersion,
   PartitionKeyKind,
@@ -37,16 +39,16 @@ export async function setUpCosmos(
     readonly emulator?: CosmosEmulatorOptions;
     /** Comes between the client and the emulator. */
     readonly between?: (inner: InProcessHttpClient) => InProcessHttpClient;
+    /** Reach the emulator through a server with TLS, and not inside the process. @default false */
+    readonly tls?: boolean;
   } = {},
 ): Promise<CosmosSetup> {
   const key = process.env['COSMOS_KEY'];
   const isLive = liveEndpoint !== undefined && key !== undefined;
   const emulator = isLive ? undefined : new CosmosEmulator(options.emulator ?? {});
-  const inner = emulator?.clientOptions();
+  const agent = new Agent({ keepAlive: true });
   const client = new CosmosClient(
-    inner
-      ? { ...inner, httpClient: options.between?.(inner.httpClient) ?? inner.httpClient }
-      : { endpoint: liveEndpoint ?? '', key: key ?? '' },
+    emulator ? await reach(emulator, agent, options) : { endpoint: liveEndpoint ?? '', key: key ?? '' },
   );
   const { database } = await client.databases.create({ id: `polyphase-${randomUUID()}` });
   for (const entity of entities) await createContainer(database, entity);
@@ -60,9 +62,24 @@ export async function setUpCosmos(
     close: async () => {
       if (!emulator) await database.delete();
       client.dispose();
+      agent.destroy();
       await emulator?.close();
     },
   };
+}
+
+// Inside the process unless the test asks for the network.
+async function reach(
+  emulator: CosmosEmulator,
+  agent: Agent,
+  options: NonNullable<Parameters<typeof setUpCosmos>[1]>,
+): Promise<CosmosClientOptions> {
+  const inner = emulator.clientOptions();
+  if (options.tls !== true)
+    return { ...inner, httpClient: options.between?.(inner.httpClient) ?? inner.httpClient };
+  const { url, certificate } = await emulator.listen({ tls: true });
+  agent.options.ca = certificate;
+  return { endpoint: url, key: inner.key, agent };
 }
 
 /** Makes the container of an entity as an application would. */
