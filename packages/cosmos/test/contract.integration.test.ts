@@ -42,14 +42,15 @@ async function subject(tls: boolean) {
 const capabilities: readonly Capability[] = ['etag', 'single-partition', 'unique', 'foreign'];
 
 // An account elsewhere is reached in one way only.
-describe.each(
+const ways =
   liveEndpoint === undefined
-    ? ([
-        ['inside the process', false],
-        ['over TLS', true],
-      ] as const)
-    : ([['on an account', false]] as const),
-)('cosmos %s', (_, tls) => {
+    ? [
+        { way: 'inside the process', tls: false },
+        { way: 'over TLS', tls: true },
+      ]
+    : [{ way: 'on an account', tls: false }];
+
+describe.each(ways)('cosmos $way', ({ tls }) => {
   const bound = { capabilities, it, subject: () => subject(tls) };
   bindContract(recordCases, bound);
   bindContract(queryCases, bound);
