@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the sources of sibling packages, not on their builds.
@@ -22,6 +23,31 @@ export default defineConfig({
             'packages/*/test/**/*.integration.test.ts',
             'test-support/test/**/*.integration.test.ts',
             'examples/*/*.integration.test.ts',
+          ],
+          globalSetup: ['test-support/src/global-setup.ts'],
+          pool: 'forks',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // The contract suites of every store once more, with schemas of Valibot in the place of zod's.
+        resolve: {
+          ...shared.resolve,
+          alias: [
+            {
+              find: /^\.\/entities\.ts$/,
+              replacement: fileURLToPath(new URL('packages/core/test/valibot-entities.ts', import.meta.url)),
+            },
+          ],
+        },
+        ssr: shared.ssr,
+        test: {
+          name: 'valibot',
+          include: [
+            'packages/core/src/memory/memory-store.test.ts',
+            'packages/core/test/valibot-entities.test.ts',
+            'packages/{postgres,cosmos}/test/contract.integration.test.ts',
           ],
           globalSetup: ['test-support/src/global-setup.ts'],
           pool: 'forks',

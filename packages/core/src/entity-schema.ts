@@ -1,6 +1,7 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec';
 import { isJsonObject, type JsonObject, type JsonValue, valueAt } from './json.ts';
 import type { Shape } from './merge.ts';
+import { decisionsOf, schemaJsonOf } from './schema-json.ts';
 
 /** A schema that can check values and describe itself: zod, Valibot, ArkType and others (Standard Schema with JSON Schema). */
 export interface EntitySchema<Value = unknown> {
@@ -119,39 +120,17 @@ export function describeSchema(schema: EntitySchema): {
   readonly problems: readonly string[];
   readonly description: SchemaDescription;
 } {
-  const problems: string[] = [];
   const none: SchemaDescription = { fields: [], shape: EMPTY, json: {} };
-  let input: JsonValue;
-  let output: JsonValue;
-  try {
-    const { jsonSchema } = schema['~standard'];
-    // A JSON Schema is JSON; the library types it as unknown fields.
-    input = JSON.parse(JSON.stringify(jsonSchema.input({ target: 'draft-2020-12' })));
-    output = JSON.parse(JSON.stringify(jsonSchema.output({ target: 'draft-2020-12' })));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return {
-      problems: [
-        `schema cannot be described as JSON Schema: a schema that transforms, or whose output is not JSON, is refused (${reason})`,
-      ],
-      description: none,
-    };
+  const told = schemaJsonOf(schema);
+  if ('problem' in told) return { problems: [told.problem], description: none };
+  const { input, output } = told;
+  if (input['type'] !== 'object' || !isJsonObject(output['properties'])) {
+    const problem =
+      'schema must describe an object with named fields; of a union or an intersection, declare every field in one object';
+    return { problems: [problem], description: none };
   }
-  if (
-    !isJsonObject(input) ||
-    !isJsonObject(output) ||
-    input['type'] !== 'object' ||
-    !isJsonObject(output['properties'])
-  ) {
-    return { problems: ['schema must describe an object with named fields'], description: none };
-  }
+  const problems = decisionsOf(told);
   const required = new Set(requiredOf(input));
-  for (const name of requiredOf(output)) {
-    if (!required.has(name))
-      problems.push(
-        `schema fills in field "${name}" (a default): schemas check, they never decide what is stored; make the field optional`,
-      );
-  }
   const fields = Object.entries(output['properties']).map(([name, property]) =>
     describeField(name, property, required.has(name)),
   );

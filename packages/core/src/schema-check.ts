@@ -10,7 +10,13 @@ function withoutValue(message: string, value: JsonValue | undefined): string {
   const quotesCut = message.replace(/(["'`])(?:(?!\1).){24,}\1/g, '…');
   if (typeof value !== 'string' && typeof value !== 'number') return quotesCut;
   const text = String(value);
-  const forms = [JSON.stringify(text), `'${text}'`, `\`${text}\``, ...(text.length >= SHORT ? [text] : [])];
+  const forms = [
+    JSON.stringify(text),
+    `"${text}"`,
+    `'${text}'`,
+    `\`${text}\``,
+    ...(text.length >= SHORT ? [text] : []),
+  ];
   const cut = forms.reduce((it, form) => it.replaceAll(form, '…'), quotesCut);
   return typeof value === 'number' ? cut.replace(new RegExp(`(?<![\\w.])${text}(?![\\w.])`, 'g'), '…') : cut;
 }
@@ -26,7 +32,8 @@ function valueAtPlainPath(value: JsonValue, path: readonly (string | number)[]):
 }
 
 function plainPath(path: StandardSchemaV1.Issue['path']): (string | number)[] {
-  return (path ?? []).map((segment) => {
+  // Some libraries give a list of their own kind.
+  return Array.from(path ?? [], (segment) => {
     const key = typeof segment === 'object' ? segment.key : segment;
     return typeof key === 'symbol' ? key.toString() : key;
   });
