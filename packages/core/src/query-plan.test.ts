@@ -61,6 +61,11 @@ describe('where', () => {
     const where = { site: 's', 'sensor.line': 'l', year: 1 };
     expect(planQuery(Reading, { where }).plan.partition).toEqual(['s', 'l', 1]);
     expect(planQuery(Reading, { where: { site: 's', year: 1 } }).plan.partition).toBeUndefined();
+    const prefixOf = (fixed: object) => planQuery(Reading, { where: fixed }).plan.prefix;
+    expect(prefixOf(where)).toEqual(['s', 'l', 1]);
+    expect(prefixOf({ site: 's', year: 1 })).toEqual(['s']);
+    expect(prefixOf({ 'sensor.line': 'l', year: 1 })).toEqual([]);
+    expect(prefixOf({ or: [{ site: 's' }, { year: 1 }] })).toEqual([]);
   });
 });
 

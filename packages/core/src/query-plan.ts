@@ -48,6 +48,8 @@ export interface QueryPlan {
   readonly after: PlanPosition | undefined;
   /** The one partition that the query is confined to, when its conditions say so. */
   readonly partition: readonly PartitionLevel[] | undefined;
+  /** The first levels of the partition key that the conditions fix; none, or as many as there are, where `partition` has them too. */
+  readonly prefix: readonly PartitionLevel[];
 }
 
 const MAX_PATH = 4;
@@ -148,8 +150,8 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-// A conjunction that pins every level of the partition key to one value confines the query to that partition.
-function confined(where: Predicate, entity: Entity): readonly PartitionLevel[] | undefined {
+// A conjunction that pins levels of the partition key to one value each confines the query to what lies under them.
+function pinnedLevels(where: Predicate, entity: Entity): readonly PartitionLevel[] {
   const pinned = new Map<string, Scalar>();
   const visit = (predicate: Predicate): void => {
     if (predicate.kind === 'all') predicate.of.forEach(visit);
@@ -160,7 +162,8 @@ function confined(where: Predicate, entity: Entity): readonly PartitionLevel[] |
   };
   visit(where);
   const levels = entity.key.partition.map((path) => pinned.get(path));
-  return levels.includes(undefined) ? undefined : levels;
+  const open = levels.indexOf(undefined);
+  return open < 0 ? levels : levels.slice(0, open);
 }
 
 function readOrder(
@@ -247,8 +250,10 @@ export function planQuery(
   ).slice(0, 8);
   const pageSize = Number(limit);
   const after = typeof query.cursor === 'string' ? decodeCursor(query.cursor, shape, entity) : undefined;
+  const prefix = pinnedLevels(where, entity);
+  const partition = prefix.length === entity.key.partition.length ? prefix : undefined;
   return {
-    plan: { where, ...order, limit: pageSize + 1, after, partition: confined(where, entity) },
+    plan: { where, ...order, limit: pageSize + 1, after, partition, prefix },
     pageSize,
     cursorAfter: (position) => encodeCursor(shape, position),
   };

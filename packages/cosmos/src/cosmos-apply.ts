@@ -10,6 +10,7 @@ import {
 } from '@polyphase/core';
 import {
   findRecord,
+  idTaken,
   pause,
   putRecord,
   type RecordPlace,
@@ -75,7 +76,8 @@ async function applyCopy(
   }
   let last: unknown;
   for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-    const { record: there } = await findRecord(place, record.key, { operation: 'apply', signal });
+    const { record: there, taken } = await findRecord(place, record.key, { operation: 'apply', signal });
+    if (taken) throw idTaken(place, record.key, 'apply');
     const verdict = judgeCopy(copy, there);
     // A copy whose answer was lost is found again as itself.
     if (lost !== undefined && there && there.digest === record.digest && isSame(there, copy))

@@ -11,6 +11,7 @@ import {
 import {
   findRecord,
   hasMark,
+  idTaken,
   isRefuted,
   itemCall,
   type LostWrite,
@@ -22,6 +23,7 @@ import {
 
 /** One record that a unit of work changes. */
 export interface Pending {
+  readonly place: RecordPlace;
   /** What the first write of the key was decided on. */
   readonly base: StoredRecord | undefined;
   readonly record: StoredRecord;
@@ -42,10 +44,10 @@ export interface BatchOptions extends CallOptions {
  * its base is unchanged, and the batch is sent again under the same conditions; else the batch did not take effect and cannot.
  */
 export async function sendBatch(
-  place: RecordPlace,
   pending: readonly Pending[],
   { first, signal, operationId }: BatchOptions,
 ): Promise<void> {
+  const { place } = first;
   const call = itemCall(first.record.key, 'unit', signal);
   let lost: LostWrite | undefined;
   const unknown = (cause: unknown): UnknownOutcomeError =>
@@ -63,7 +65,7 @@ export async function sendBatch(
         const { record: now } = await findRecord(place, first.record.key, { operation: 'unit', signal });
         if (hasMark(now, first.intent.operationId)) return;
         if (now?.etag !== first.base?.etag)
-          throw isRefuted(now, lost) ? conflictIn(place, first) : unknown(lost.error);
+          throw isRefuted(now, lost) ? conflictIn(first) : unknown(lost.error);
       }
       const outcome = await place.items.batch(
         pending.map((it) => ({ ...it.operation })),
@@ -72,7 +74,7 @@ export async function sendBatch(
       if (outcome.kind === 'written') return;
       if (outcome.kind === 'lost') {
         lost = { base: first.base, version: first.record.version, error: outcome.error };
-      } else if (!lost) throw await refusal(place, pending, outcome);
+      } else if (!lost) throw await refusal(pending, outcome);
       await pause(attempt, signal);
     }
   } catch (error) {
@@ -84,24 +86,24 @@ export async function sendBatch(
 }
 
 async function refusal(
-  place: RecordPlace,
   pending: readonly Pending[],
   outcome: { readonly kind: 'refused' } | { readonly kind: 'statuses'; readonly statuses: readonly number[] },
 ): Promise<Error> {
   const statuses = outcome.kind === 'statuses' ? outcome.statuses : [];
   const at = statuses.findIndex((status) => status >= 300 && status !== 424);
   const failed = pending[at] ?? pending[0];
-  if (!failed)
-    return new UnsupportedError({ message: 'An empty unit of work was refused', entity: place.entity.name });
+  if (!failed) return new UnsupportedError({ message: 'An empty unit of work was refused' });
+  const { place } = failed;
   if (statuses[at] === 409) {
     // For an id that is taken somebody created the record meanwhile; else a unique value is taken, now and at every repetition.
-    const { record: now } = await findRecord(place, failed.record.key, { operation: 'unit' });
+    const { record: now, taken } = await findRecord(place, failed.record.key, { operation: 'unit' });
+    if (taken) return idTaken(place, failed.record.key, 'commit');
     if (now?.etag === failed.base?.etag) return uniqueTaken(place.entity, failed.record.key, 'commit');
   }
-  return conflictIn(place, failed);
+  return conflictIn(failed);
 }
 
-function conflictIn(place: RecordPlace, { record }: Pending): TransactionConflictError {
+function conflictIn({ place, record }: Pending): TransactionConflictError {
   return new TransactionConflictError({
     message: 'A record changed while the unit of work ran; nothing was written, run it again',
     operation: 'commit',

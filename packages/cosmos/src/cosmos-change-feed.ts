@@ -24,6 +24,8 @@ import {
   toRecord,
   valueOf,
 } from './cosmos-document.ts';
+import type { RecordPlace } from './cosmos-write.ts';
+import { belongsTo, type EntityMapping } from './discriminator.ts';
 import { formatMarker, hasPassed, type Mark, parseMarker } from './feed-marker.ts';
 import {
   boundsOf,
@@ -53,12 +55,13 @@ interface Reader {
 }
 
 /**
- * The change feed of an entity's container, in latest-version mode, range by range.
+ * The change feed of an entity's container, in latest-version mode, range by range, with the entity's own documents.
  *
  * A position names the container it belongs to; another container of the same name is refused, since its history is another.
  * Documents that were deleted without the SDK do not appear.
  */
 export class CosmosChangeFeed implements ChangeFeed {
+  readonly #place: RecordPlace;
   readonly #entity: Entity;
   readonly #items: CosmosContainer;
   // A reader asks the service for the container's identity when it is made, so one is kept for each range.
@@ -66,9 +69,10 @@ export class CosmosChangeFeed implements ChangeFeed {
   // The first partition that was seen in each range: markers stay in one place, so that they do not gather.
   readonly #seen = new Map<string, readonly PartitionLevel[]>();
 
-  constructor(options: { readonly entity: Entity; readonly items: CosmosContainer }) {
-    this.#entity = options.entity;
-    this.#items = options.items;
+  constructor(place: RecordPlace) {
+    this.#place = place;
+    this.#entity = place.entity;
+    this.#items = place.items;
   }
 
   async ranges(options: CallOptions = {}): Promise<readonly FeedRange[]> {
@@ -89,9 +93,11 @@ export class CosmosChangeFeed implements ChangeFeed {
     this.#checkIdentity(documents, info);
     for (const document of documents) this.#see(range, document, info);
     return {
-      changes: documents.filter((it) => !isReserved(it)).map((it) => toChange(this.#entity, it)),
+      changes: documents
+        .filter((it) => !isReserved(it) && belongsTo(this.#place, it))
+        .map((it) => toChange(this.#place, it)),
       position: response.continuationToken,
-      // 304: nothing was there. A page that held only the SDK's own documents is not idle: the next may hold more.
+      // 304: nothing was there. A page that held only the SDK's documents, or others', is not idle: the next may hold more.
       idle: response.statusCode === 304,
       serverNowMs: this.#items.dateOf(response.headers, 'feed'),
     };
@@ -232,11 +238,12 @@ export class CosmosChangeFeed implements ChangeFeed {
   }
 }
 
-function toChange(entity: Entity, document: JsonObject): Change {
-  const issues = documentIssues(entity, document);
-  if (issues.length === 0) return { kind: 'record', record: toRecord(entity, document) };
+function toChange(mapping: EntityMapping, document: JsonObject): Change {
+  const issues = documentIssues(mapping, document);
+  if (issues.length === 0) return { kind: 'record', record: toRecord(mapping, document) };
   const stamp = document[STAMP_FIELD];
-  const body = stamp === undefined ? valueOf(document) : { ...valueOf(document), [STAMP_FIELD]: stamp };
-  const label = keyLabel(keyOfDocument(entity, document));
+  const value = valueOf(mapping, document);
+  const body = stamp === undefined ? value : { ...value, [STAMP_FIELD]: stamp };
+  const label = keyLabel(keyOfDocument(mapping.entity, document));
   return { kind: 'unmappable', label, body: canonicalJson(body), issues };
 }

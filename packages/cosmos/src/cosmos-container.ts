@@ -12,6 +12,7 @@ import {
   type JsonObject,
   type PartitionLevel,
   type PolyphaseError,
+  partitionText,
   StoreError,
 } from '@polyphase/core';
 import { cosmosError, failureOf, isAbort, isOutcomeUnknown } from './cosmos-errors.ts';
@@ -66,6 +67,16 @@ export interface QueryPage {
   readonly more: boolean;
 }
 
+/** One physical partition, and the stretch of the key space that it holds. */
+interface PhysicalRange {
+  readonly id: string;
+  readonly min: string;
+  readonly max: string;
+}
+
+/** First levels of partition keys whose places are remembered. */
+const MOST_PREFIXES = 1_000;
+
 const OWNER_NOT_FOUND = 1003;
 const REFUSED: ReadonlySet<number | undefined> = new Set([404, 409, 412]);
 
@@ -80,7 +91,8 @@ export class CosmosContainer {
   readonly #entity: string;
   readonly #charges: RequestCharges;
   #info: Promise<ContainerInfo> | undefined;
-  #ranges: Promise<readonly string[]> | undefined;
+  #ranges: Promise<readonly PhysicalRange[]> | undefined;
+  readonly #under = new Map<string, readonly string[]>();
 
   constructor(options: {
     readonly container: Container;
@@ -108,14 +120,48 @@ export class CosmosContainer {
   forget(): void {
     this.#info = undefined;
     this.#ranges = undefined;
+    this.#under.clear();
   }
 
   /** Names of the physical partitions as they are now (or were when last looked at, see {@link CosmosContainer.forget}). */
   async rangeIds(options: CallOptions = {}): Promise<readonly string[]> {
+    return (await this.#readRanges(options)).map((range) => range.id);
+  }
+
+  /**
+   * Names of the physical partitions that hold what lies under the first levels of a partition key: the service knows where, and is
+   * asked once for each such key.
+   */
+  async rangeIdsUnder(
+    prefix: readonly PartitionLevel[],
+    options: CallOptions = {},
+  ): Promise<readonly string[]> {
+    const text = partitionText(prefix);
+    const known = this.#under.get(text);
+    if (known) return known;
+    const { partitionPaths } = await this.info(options);
+    const ranges = await this.#readRanges(options);
+    const asked = await this.run('ranges', undefined, options, () =>
+      this.container.getQueryPlan(prefixQuery(partitionPaths, prefix)),
+    );
+    const stretches = asked.result?.queryRanges ?? [];
+    const ids = ranges
+      .filter(({ min, max }) => stretches.some((it) => min <= it.max && max > it.min))
+      .map((range) => range.id);
+    if (this.#under.size >= MOST_PREFIXES) this.#under.clear();
+    this.#under.set(text, ids);
+    return ids;
+  }
+
+  async #readRanges(options: CallOptions): Promise<readonly PhysicalRange[]> {
     options.signal?.throwIfAborted();
     this.#ranges ??= this.run('ranges', undefined, options, async () => {
       const { resources } = await this.container.readPartitionKeyRanges().fetchAll();
-      return resources.map((range) => range.id);
+      return resources.map(({ id, minInclusive, maxExclusive }) => ({
+        id,
+        min: minInclusive,
+        max: maxExclusive,
+      }));
     });
     try {
       return await this.#ranges;
@@ -299,4 +345,16 @@ export class CosmosContainer {
       };
     });
   }
+}
+
+// Levels that a query fixes are never absent: no condition of equality says that.
+function prefixQuery(paths: readonly Path[], prefix: readonly PartitionLevel[]): SqlQuerySpec {
+  const conditions = prefix.map((_, i) => {
+    const path = (paths[i] ?? []).map((name) => `[${JSON.stringify(name)}]`).join('');
+    return `c${path} = @p${i}`;
+  });
+  return {
+    query: `SELECT * FROM c WHERE ${conditions.join(' AND ')}`,
+    parameters: prefix.map((level, i) => ({ name: `@p${i}`, value: level ?? null })),
+  };
 }

@@ -17,6 +17,7 @@ import {
   UNSTAMPED,
   valueAt,
 } from '@polyphase/core';
+import { discriminated, type EntityMapping, withDiscriminator } from './discriminator.ts';
 import { levelOf, levelsAt, type Path, partitionPaths, withValueAt } from './partition-key.ts';
 
 /** The field of a document that belongs to the SDK. */
@@ -46,6 +47,8 @@ interface Stamp {
   readonly digest: string;
   readonly operations: readonly OperationMark[];
   readonly tombstone: boolean;
+  /** Fields of the value whose names mean something else in this container. */
+  readonly shadowed: JsonObject | undefined;
 }
 
 const whole = (value: JsonValue | undefined): value is number =>
@@ -61,20 +64,31 @@ function markOf(mark: JsonValue): OperationMark | undefined {
 export function stampOf(field: JsonValue | undefined): Stamp | 'malformed' | undefined {
   if (field === undefined) return undefined;
   if (!isJsonObject(field)) return 'malformed';
-  const { t: term, c: counter, d: digest, o: marks } = field;
+  const { t: term, c: counter, d: digest, o: marks, v: shadowed } = field;
   if (!whole(term) || !whole(counter) || typeof digest !== 'string' || !Array.isArray(marks))
     return 'malformed';
   const operations = marks.map(markOf);
   if (!operations.every((mark) => mark !== undefined)) return 'malformed';
-  return { term, counter, digest, operations, tombstone: field['x'] === true };
+  return {
+    term,
+    counter,
+    digest,
+    operations,
+    tombstone: field['x'] === true,
+    shadowed: isJsonObject(shadowed) ? shadowed : undefined,
+  };
 }
 
-/** A document without what Cosmos DB and the SDK put into it. */
-export function valueOf(document: JsonObject): JsonObject {
-  // Entries and fromEntries make own fields of any name, "__proto__" too.
-  return Object.fromEntries(
-    Object.entries(document).filter(([name]) => name !== STAMP_FIELD && !SYSTEM_FIELDS.has(name)),
+/** A document without what Cosmos DB, the SDK and the mapping put into it. */
+export function valueOf({ discriminator }: EntityMapping, document: JsonObject): JsonObject {
+  const stamp = stampOf(document[STAMP_FIELD]);
+  const shadowed = (typeof stamp === 'object' && stamp.shadowed) || {};
+  const fields = Object.entries(document).filter(
+    ([name]) => name !== STAMP_FIELD && !SYSTEM_FIELDS.has(name) && !discriminator.hidden.has(name),
   );
+  const own = Object.entries(shadowed).filter(([name]) => discriminator.hidden.has(name));
+  // Entries and fromEntries make own fields of any name, "__proto__" too.
+  return Object.fromEntries([...fields, ...own]);
 }
 
 /** The key of a document, as the entity finds it. */
@@ -96,20 +110,20 @@ const MALFORMED: Issue = {
  * @throws {@link InvalidDataError} when another program uses the reserved field
  */
 export function toRecord(
-  entity: Entity,
+  mapping: EntityMapping,
   document: JsonObject,
-  key = keyOfDocument(entity, document),
+  key = keyOfDocument(mapping.entity, document),
 ): StoredRecord {
   const stamp = stampOf(document[STAMP_FIELD]);
   if (stamp === 'malformed')
     throw new InvalidDataError({
       message: 'A document cannot be read',
-      entity: entity.name,
+      entity: mapping.entity.name,
       key: keyLabel(key),
       issues: [MALFORMED],
     });
   const etag = document['_etag'];
-  const value = stamp?.tombstone === true ? undefined : valueOf(document);
+  const value = stamp?.tombstone === true ? undefined : valueOf(mapping, document);
   return {
     key,
     version: stamp ? { term: stamp.term, counter: stamp.counter } : UNSTAMPED,
@@ -121,7 +135,8 @@ export function toRecord(
 }
 
 /** What keeps a document from becoming a record in every store; none for a tombstone, or for what may be stored. */
-export function documentIssues(entity: Entity, document: JsonObject): readonly Issue[] {
+export function documentIssues(mapping: EntityMapping, document: JsonObject): readonly Issue[] {
+  const { entity } = mapping;
   const stamp = stampOf(document[STAMP_FIELD]);
   const issues: Issue[] = stamp === 'malformed' ? [MALFORMED] : [];
   for (const path of partitionPaths(entity))
@@ -134,22 +149,25 @@ export function documentIssues(entity: Entity, document: JsonObject): readonly I
     issues.push(...error.issues);
   }
   if (typeof stamp === 'object' && stamp.tombstone) return issues;
-  const value = valueOf(document);
+  const value = valueOf(mapping, document);
   return [...issues, ...(entity.loose ? portabilityIssues(value) : entity.issues(value))];
 }
 
 /** How a record is written down. */
-export interface DocumentLayout {
-  readonly entity: Entity;
+export interface DocumentLayout extends EntityMapping {
   /** Paths of the container's unique keys. */
   readonly uniquePaths: readonly Path[];
 }
 
 /**
- * The document that stores a record: its value, with the stamp. A tombstone keeps id and partition only; it never expires, and has
- * its own id at each unique path, since a missing value counts as null there and two tombstones would clash.
+ * The document that stores a record: its value, with the stamp and the mapping's own fields. A tombstone keeps id, partition and
+ * those only; it never expires, and has its own id at each unique path, since a missing value counts as null there and two
+ * tombstones would clash.
+ *
+ * @throws {@link InvalidDataError} when the value would be a document of another entity
  */
-export function toDocument(record: StoredRecord, { entity, uniquePaths }: DocumentLayout): JsonObject {
+export function toDocument(record: StoredRecord, layout: DocumentLayout): JsonObject {
+  const { entity, discriminator, uniquePaths } = layout;
   const stamp = {
     t: record.version.term,
     c: record.version.counter,
@@ -157,13 +175,18 @@ export function toDocument(record: StoredRecord, { entity, uniquePaths }: Docume
     d: record.digest,
     b: bucketOf(record.key),
   };
-  if (record.value !== undefined) return { ...record.value, [STAMP_FIELD]: stamp };
-  const { id, partition } = record.key;
+  const { key, value } = record;
+  if (value !== undefined) {
+    const { body, shadowed } = discriminated(layout, { key, value });
+    return { ...body, [STAMP_FIELD]: shadowed ? { ...stamp, v: shadowed } : stamp };
+  }
+  const { id, partition } = key;
   let tombstone: JsonObject = { id };
   partitionPaths(entity).forEach((path, i) => {
     const level = partition[i];
     if (level !== undefined) tombstone = withValueAt(tombstone, path, level);
   });
+  tombstone = withDiscriminator(discriminator, tombstone);
   for (const path of uniquePaths) tombstone = withValueAt(tombstone, path, id);
   return { ...tombstone, ttl: -1, [STAMP_FIELD]: { ...stamp, x: true } };
 }

@@ -141,7 +141,7 @@ const RULES: readonly Rule[] = [
     status: 404,
     make: (_, details) =>
       new InvalidOptionsError({
-        message: 'The container (or its database) does not exist; create it, or name another in containers',
+        message: 'The container (or its database) does not exist; create it, or name another in map',
         ...details,
       }),
   },

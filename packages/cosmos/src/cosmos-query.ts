@@ -12,16 +12,17 @@ import {
 import type { CosmosContainer, QueryPage } from './cosmos-container.ts';
 import { toRecord } from './cosmos-document.ts';
 import {
-  LIVE,
   type SortPoint,
   SqlParameters,
   sortPaths,
   sqlAfter,
+  sqlLive,
   sqlOther,
   sqlPath,
   sqlPredicate,
 } from './cosmos-sql.ts';
 import type { RecordPlace } from './cosmos-write.ts';
+import type { EntityMapping } from './discriminator.ts';
 import { type Path, partitionPaths } from './partition-key.ts';
 
 /** Rows that are asked of each physical partition at first, where there are several. */
@@ -37,11 +38,12 @@ const MAX_SORTED_HERE = 10_000;
 type Part = 'all' | 'scalars' | 'others';
 
 /** A query as SQL with parameters, in the order of the plan; without an order where no index gives it. */
-function compileQuery(entity: Entity, plan: QueryPlan, part: Part = 'all'): SqlQuerySpec {
+function compileQuery(mapping: EntityMapping, plan: QueryPlan, part: Part = 'all'): SqlQuerySpec {
+  const { entity } = mapping;
   const parameters = new SqlParameters();
   const paths = sortPaths(entity, plan);
   const { after, direction, orderBy } = plan;
-  const conditions = [LIVE, sqlPredicate(plan.where, parameters)];
+  const conditions = [sqlLive(mapping, parameters), sqlPredicate(plan.where, { mapping, parameters })];
   const others = `(${orderBy.map((field) => sqlOther([field])).join(' OR ')})`;
   if (part !== 'all') conditions.push(part === 'others' ? others : `(NOT ${others})`);
   if (after)
@@ -116,27 +118,29 @@ async function queryMixed(
 }
 
 /**
- * One statement's answers. Over several partitions it is sent to each physical one as it stands, and the sorted answers are merged
- * here. When partitions were split meanwhile it is asked again from the start.
+ * One statement's answers. Over several partitions it is sent to each physical one that may hold some, as it stands, and the sorted
+ * answers are merged here. When partitions were split meanwhile it is asked again from the start.
  */
 async function queryPart(
-  { entity, items }: RecordPlace,
+  place: RecordPlace,
   { plan, part }: { readonly plan: QueryPlan; readonly part: Part },
   options: CallOptions,
 ): Promise<readonly StoredRecord[]> {
-  const spec = compileQuery(entity, plan, part);
+  const { items } = place;
+  const spec = compileQuery(place, plan, part);
   const { partition, limit } = plan;
   if (partition) {
     const pages = items.query(spec, { operation: 'query', partition, pageSize: limit, ...options });
-    return mergeSorted([pages], { entity, plan });
+    return mergeSorted([pages], { mapping: place, plan });
   }
   const ask = async (): Promise<readonly StoredRecord[]> => {
-    const ranges = await items.rangeIds(options);
+    const { prefix } = plan;
+    const ranges = await (prefix.length > 0 ? items.rangeIdsUnder(prefix, options) : items.rangeIds(options));
     const pageSize = Math.min(limit, Math.max(MIN_PAGE, Math.ceil((limit * 2) / ranges.length)));
     const sources = ranges.map((rangeId) =>
       items.query(spec, { operation: 'query', rangeId, pageSize, ...options }),
     );
-    return mergeSorted(sources, { entity, plan });
+    return mergeSorted(sources, { mapping: place, plan });
   };
   return retryAfterSplit(items, ask);
 }
@@ -160,14 +164,14 @@ interface Source {
 // Each source is sorted. One that has no row at hand is asked for its next page before the smallest of all is taken.
 async function mergeSorted(
   pages: readonly AsyncGenerator<QueryPage, void, undefined>[],
-  { entity, plan }: { readonly entity: Entity; readonly plan: QueryPlan },
+  { mapping, plan }: { readonly mapping: EntityMapping; readonly plan: QueryPlan },
 ): Promise<readonly StoredRecord[]> {
   const sources: Source[] = pages.map((it) => ({ pages: it, rows: [], done: false }));
   const refill = async (source: Source): Promise<void> => {
     while (source.rows.length === 0 && !source.done) {
       const next = await source.pages.next();
       if (next.done === true) source.done = true;
-      else source.rows = next.value.rows.map((row) => toRecord(entity, row));
+      else source.rows = next.value.rows.map((row) => toRecord(mapping, row));
     }
   };
   const merged: StoredRecord[] = [];
@@ -191,11 +195,14 @@ function compareHeads(plan: QueryPlan, a: Source, b: Source): number {
 }
 
 /** Number of live records. Each physical partition counts its own; a count may come in parts, which add up. */
-export async function countRecords({ items }: RecordPlace, options: CallOptions): Promise<number> {
+export async function countRecords(place: RecordPlace, options: CallOptions): Promise<number> {
+  const { items } = place;
+  const parameters = new SqlParameters();
+  const query = `SELECT COUNT(1) AS n FROM c WHERE ${sqlLive(place, parameters)}`;
+  const spec = { query, parameters: parameters.list() };
   const ask = async (): Promise<number> => {
     let total = 0;
     for (const rangeId of await items.rangeIds(options)) {
-      const spec = { query: `SELECT COUNT(1) AS n FROM c WHERE ${LIVE}` };
       for await (const { rows } of items.query(spec, { operation: 'count', rangeId, ...options }))
         for (const row of rows) total += Number(row['n'] ?? 0);
     }

@@ -1,5 +1,4 @@
 import {
-  type Entity,
   isJsonObject,
   type JsonObject,
   type RecordSummary,
@@ -8,8 +7,9 @@ import {
   UNSTAMPED,
 } from '@polyphase/core';
 import { STAMP_FIELD, stampOf, valueOf } from './cosmos-document.ts';
-import { LIVE_OR_TOMBSTONE, SqlParameters, sqlPath } from './cosmos-sql.ts';
+import { SqlParameters, sqlPath, sqlRecords } from './cosmos-sql.ts';
 import type { RecordPlace } from './cosmos-write.ts';
+import type { EntityMapping } from './discriminator.ts';
 import { levelOf, partitionPaths } from './partition-key.ts';
 
 const PAGE = 1_000;
@@ -19,12 +19,13 @@ const PAGE = 1_000;
  * changed under its stamp shows in the feed and in reads, not here.
  */
 export async function* scanRecords(
-  { entity, items }: RecordPlace,
+  place: RecordPlace,
   options: ScanOptions,
 ): AsyncGenerator<readonly RecordSummary[], void, undefined> {
+  const { entity, items } = place;
   const { buckets, changedSinceMs, signal } = options;
   const parameters = new SqlParameters();
-  const conditions = [LIVE_OR_TOMBSTONE];
+  const conditions = [sqlRecords(place, parameters)];
   const bucket = sqlPath([STAMP_FIELD, 'b']);
   if (buckets)
     conditions.push(
@@ -39,16 +40,16 @@ export async function* scanRecords(
   const query = `SELECT VALUE {"i": ${sqlPath(['id'])}, "h": ${stamp}, ${levels.join(', ')}, "c": (${stamped} ? null : c)} FROM c WHERE ${conditions.join(' AND ')}`;
   const spec = { query, parameters: parameters.list() };
   for await (const { rows } of items.query(spec, { operation: 'scan', pageSize: PAGE, signal }))
-    yield rows.map((row) => toSummary(entity, row));
+    yield rows.map((row) => toSummary(place, row));
 }
 
-function toSummary(entity: Entity, row: JsonObject): RecordSummary {
-  const partition = entity.key.partition.map((_, i) => levelOf(row[`p${i}`])?.level);
+function toSummary(mapping: EntityMapping, row: JsonObject): RecordSummary {
+  const partition = mapping.entity.key.partition.map((_, i) => levelOf(row[`p${i}`])?.level);
   const id = row['i'];
   const key = { partition, id: typeof id === 'string' ? id : '' };
   const stamp = stampOf(row['h']);
   if (typeof stamp === 'object')
     return { key, version: { term: stamp.term, counter: stamp.counter }, digest: stamp.digest };
   const body = row['c'];
-  return { key, version: UNSTAMPED, digest: recordDigest(isJsonObject(body) ? valueOf(body) : {}) };
+  return { key, version: UNSTAMPED, digest: recordDigest(isJsonObject(body) ? valueOf(mapping, body) : {}) };
 }

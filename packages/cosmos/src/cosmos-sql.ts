@@ -9,18 +9,13 @@ import {
   typeRank,
 } from '@polyphase/core';
 import { STAMP_FIELD, SYSTEM_FIELDS } from './cosmos-document.ts';
+import type { EntityMapping } from './discriminator.ts';
 import { type Path, partitionPaths } from './partition-key.ts';
 
 /** The text that names a path of a document: always brackets, so that no name needs another rule. */
 export function sqlPath(path: Path): string {
   return `c${path.map((name) => `[${JSON.stringify(name)}]`).join('')}`;
 }
-
-/** Records of applications, tombstones included: no documents of the SDK. */
-export const LIVE_OR_TOMBSTONE = `(NOT STARTSWITH(${sqlPath(['id'])}, "${RESERVED_ID_PREFIX}"))`;
-
-/** Live records of applications. */
-export const LIVE = `(${LIVE_OR_TOMBSTONE} AND NOT IS_DEFINED(${sqlPath([STAMP_FIELD, 'x'])}))`;
 
 /** Collects values as parameters; a text of SQL never holds one. */
 export class SqlParameters {
@@ -37,6 +32,19 @@ export class SqlParameters {
   }
 }
 
+/** The condition that a document is a record of the entity, tombstones included: none of the SDK's own, and none of another entity. */
+export function sqlRecords({ discriminator }: EntityMapping, parameters: SqlParameters): string {
+  const own = [...discriminator.fields].map(
+    ([name, value]) => `${sqlPath([name])} = ${parameters.add(value)}`,
+  );
+  return `(${[`NOT STARTSWITH(${sqlPath(['id'])}, "${RESERVED_ID_PREFIX}")`, ...own].join(' AND ')})`;
+}
+
+/** The condition that a document is a live record of the entity. */
+export function sqlLive(mapping: EntityMapping, parameters: SqlParameters): string {
+  return `(${sqlRecords(mapping, parameters)} AND NOT IS_DEFINED(${sqlPath([STAMP_FIELD, 'x'])}))`;
+}
+
 const OPERATORS = { lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
 
 // Missing fields and other types make a comparison undefined. At the top, and under AND and OR, undefined leaves a record out as
@@ -44,26 +52,32 @@ const OPERATORS = { lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
 const closed = (expression: string, negated: boolean): string =>
   negated ? `(${expression} ?? false)` : expression;
 
+/** What a predicate is compiled with. */
+interface PredicateContext {
+  readonly mapping: EntityMapping;
+  readonly parameters: SqlParameters;
+}
+
 /** A predicate as SQL. With `negated`, the text is true or false for every document, never undefined. */
-export function sqlPredicate(predicate: Predicate, parameters: SqlParameters, negated = false): string {
+export function sqlPredicate(predicate: Predicate, context: PredicateContext, negated = false): string {
   switch (predicate.kind) {
     case 'all':
     case 'any': {
-      const parts = predicate.of.map((it) => sqlPredicate(it, parameters, negated));
+      const parts = predicate.of.map((it) => sqlPredicate(it, context, negated));
       if (parts.length === 0) return predicate.kind === 'all' ? 'true' : 'false';
       return `(${parts.join(predicate.kind === 'all' ? ' AND ' : ' OR ')})`;
     }
     case 'not':
-      return `(NOT ${sqlPredicate(predicate.of, parameters, true)})`;
+      return `(NOT ${sqlPredicate(predicate.of, context, true)})`;
     case 'exists': {
       if (isHidden(predicate.path)) return String(!predicate.value);
-      const defined = `IS_DEFINED(${sqlPath(predicate.path)})`;
+      const defined = `IS_DEFINED(${fieldPath(predicate.path, context)})`;
       return predicate.value ? defined : `(NOT ${defined})`;
     }
     case 'compare':
     case 'in':
     case 'text':
-      return isHidden(predicate.path) ? 'false' : sqlLeaf(predicate, parameters, negated);
+      return isHidden(predicate.path) ? 'false' : sqlLeaf(predicate, context, negated);
   }
 }
 
@@ -72,12 +86,19 @@ function isHidden([name]: Path): boolean {
   return name === undefined || name === STAMP_FIELD || SYSTEM_FIELDS.has(name);
 }
 
+// A field whose name the discriminator took is in the stamp.
+function fieldPath(path: Path, { mapping }: PredicateContext): string {
+  const [name = ''] = path;
+  return sqlPath(mapping.discriminator.hidden.has(name) ? [STAMP_FIELD, 'v', ...path] : path);
+}
+
 function sqlLeaf(
   predicate: Extract<Predicate, { readonly kind: 'compare' | 'in' | 'text' }>,
-  parameters: SqlParameters,
+  context: PredicateContext,
   negated: boolean,
 ): string {
-  const path = sqlPath(predicate.path);
+  const { parameters } = context;
+  const path = fieldPath(predicate.path, context);
   if (predicate.kind === 'text') {
     const name = predicate.operator === 'startsWith' ? 'STARTSWITH' : 'CONTAINS';
     return closed(`${name}(${path}, ${parameters.add(predicate.value)})`, negated);

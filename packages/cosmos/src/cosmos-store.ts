@@ -16,10 +16,19 @@ import { CosmosChangeFeed } from './cosmos-change-feed.ts';
 import { CosmosCheckpointStore } from './cosmos-checkpoint-store.ts';
 import { CosmosContainer } from './cosmos-container.ts';
 import { CosmosLeaseManager } from './cosmos-lease-manager.ts';
+import {
+  type CosmosMap,
+  mapProblems,
+  overlapProblems,
+  type PlacedEntity,
+  permitContainer,
+  placeOf,
+} from './cosmos-map.ts';
 import { CosmosPermitStore } from './cosmos-permit-store.ts';
 import { CosmosRecords } from './cosmos-records.ts';
 import { createRunUnit } from './cosmos-unit-of-work.ts';
 import { checkFit, checkIdField, verifyEntity } from './cosmos-verify.ts';
+import type { Discriminator } from './discriminator.ts';
 import { type RequestCharge, RequestCharges } from './request-charge.ts';
 
 /** What {@link cosmosStore} takes. */
@@ -27,16 +36,16 @@ export interface CosmosStoreOptions {
   /** The database, from a client that the caller made and disposes. */
   readonly database: Database;
   /**
-   * Containers of entities that are not in the container of their own name, by entity. A group of several entities needs an entry
+   * Where entities are that are not alone in the container of their own name, by entity. A group of several entities needs an entry
    * too, by group: its permit lies there, and every process must name the same one.
    *
    * @default none
    */
-  readonly containers?: Readonly<Record<string, string>> | undefined;
+  readonly map?: CosmosMap | undefined;
   /**
    * Container of leases and checkpoints. All processes must name the same one, or they do not exclude each other.
    *
-   * @default the entity's container where there is only one entity; with several it must be named before a lease is taken
+   * @default the entities' container where all are in one; with several it must be named before a lease is taken
    */
   readonly control?: string | undefined;
 }
@@ -50,8 +59,10 @@ export interface CosmosStore extends DocumentStore {
 }
 
 interface EntityParts {
-  readonly entity: Entity;
+  readonly placed: PlacedEntity;
   readonly items: CosmosContainer;
+  readonly discriminator: Discriminator;
+  readonly entity: Entity;
   readonly records: RecordStore;
   readonly changes: ChangeFeed;
 }
@@ -62,18 +73,20 @@ class ContainerStore implements CosmosStore {
   readonly leases: LeaseManager;
   readonly permits: PermitStore;
   readonly runUnit: RunUnit;
-  readonly #options: CosmosStoreOptions;
+  readonly #options: CosmosStoreOptions & { readonly map: CosmosMap };
   readonly #charges = new RequestCharges();
   readonly #containers = new Map<string, CosmosContainer>();
   readonly #parts = new Map<string, EntityParts>();
 
-  constructor(options: CosmosStoreOptions) {
+  constructor(options: CosmosStoreOptions & { readonly map: CosmosMap }) {
     this.#options = options;
     const itemsOf = (): CosmosContainer => this.#control();
     this.checkpoints = new CosmosCheckpointStore({ itemsOf });
     this.leases = new CosmosLeaseManager({ itemsOf });
     // By name alone, never by what this process has prepared: all processes must look for a permit in one place.
-    this.permits = new CosmosPermitStore({ containerOf: (group) => this.#items(this.#containerName(group)) });
+    this.permits = new CosmosPermitStore({
+      containerOf: (group) => this.#items(permitContainer(options.map, group), group),
+    });
     this.runUnit = createRunUnit((entity) => this.#partsOf(entity));
   }
 
@@ -94,6 +107,7 @@ class ContainerStore implements CosmosStore {
   }
 
   async prepare(entities: readonly Entity[], options: CallOptions = {}): Promise<void> {
+    this.#checkPlaces(entities);
     for (const entity of entities) {
       const { items } = this.#partsOf(entity);
       checkFit(entity, await items.info(options));
@@ -101,53 +115,59 @@ class ContainerStore implements CosmosStore {
   }
 
   async verify(entity: Entity, options: CallOptions = {}): Promise<readonly GateAnswer[]> {
-    return verifyEntity(entity, this.#partsOf(entity).items, options);
+    return verifyEntity(this.#partsOf(entity), options);
   }
 
   #partsOf(entity: Entity): EntityParts {
     const there = this.#parts.get(entity.name);
     if (there) return there;
     checkIdField(entity);
-    const name = this.#containerName(entity.name);
-    const other = [...this.#parts.values()].find((it) => this.#containerName(it.entity.name) === name);
-    if (other)
-      throw new InvalidOptionsError({
-        message: `Entities "${other.entity.name}" and "${entity.name}" are both in container "${name}"; each needs one of its own`,
-        entity: entity.name,
-      });
-    const items = this.#items(name, entity.name);
-    const parts: EntityParts = {
-      entity,
-      items,
-      records: new CosmosRecords({ entity, items }),
-      changes: new CosmosChangeFeed({ entity, items }),
-    };
+    this.#checkPlaces([entity]);
+    const placed = placeOf(this.#options.map, entity);
+    const items = this.#items(placed.container, entity.name);
+    const { discriminator } = placed;
+    const place = { entity, items, discriminator };
+    const records = new CosmosRecords(place);
+    const parts: EntityParts = { ...place, placed, records, changes: new CosmosChangeFeed(place) };
     this.#parts.set(entity.name, parts);
     return parts;
   }
 
-  #containerName(entity: string): string {
-    const { containers } = this.#options;
-    return (containers && Object.hasOwn(containers, entity) ? containers[entity] : undefined) ?? entity;
+  #checkPlaces(entities: readonly Entity[]): void {
+    const known = [...this.#parts.values()].map((it) => it.placed);
+    const others = entities.filter((entity) => !this.#parts.has(entity.name));
+    const places = others.map((entity) => placeOf(this.#options.map, entity));
+    const problems = overlapProblems([...known, ...places]);
+    if (problems.length > 0)
+      throw new InvalidOptionsError({
+        message: 'Entities cannot be told apart in their container',
+        problems,
+      });
   }
 
-  #items(name: string, entity = name): CosmosContainer {
-    const there = this.#containers.get(name);
+  // One for each name under which requests are counted.
+  #items(container: string, name: string): CosmosContainer {
+    const key = JSON.stringify([container, name]);
+    const there = this.#containers.get(key);
     if (there) return there;
-    const container = this.#options.database.container(name);
-    const items = new CosmosContainer({ container, entity, charges: this.#charges });
-    this.#containers.set(name, items);
+    const items = new CosmosContainer({
+      container: this.#options.database.container(container),
+      entity: name,
+      charges: this.#charges,
+    });
+    this.#containers.set(key, items);
     return items;
   }
 
   #control(): CosmosContainer {
     const { control } = this.#options;
-    if (control !== undefined) return this.#items(control);
-    const [only, ...others] = this.#parts.values();
-    if (only && others.length === 0) return only.items;
+    if (control !== undefined) return this.#items(control, control);
+    const parts = [...this.#parts.values()];
+    const [first] = parts;
+    if (first && parts.every((it) => it.placed.container === first.placed.container)) return first.items;
     throw new InvalidOptionsError({
-      message: only
-        ? 'Leases and checkpoints of several entities need one container; name it: cosmosStore({ database, control: "…" })'
+      message: first
+        ? 'Leases and checkpoints of entities in several containers need one container; name it: cosmosStore({ database, control: "…" })'
         : 'Leases and checkpoints need a container; name it in control, or prepare the entity first',
     });
   }
@@ -156,9 +176,10 @@ class ContainerStore implements CosmosStore {
 /**
  * Makes a store of an Azure Cosmos DB database: records with versions, change feed, permits, leases, checkpoints, units of work.
  *
- * One entity in one container, named by the entity or in `containers`. Opens nothing: the client is the caller's.
+ * An entity is in the container of its own name, or where `map` has it: in another one, beside other entities, each known by its
+ * discriminator. Opens nothing: the client is the caller's.
  *
- * @throws `InvalidOptionsError` when there is no database, or a container has no name
+ * @throws `InvalidOptionsError` listing every problem: no database, a container without a name, a discriminator that is none
  *
  * @example
  * ```ts
@@ -166,20 +187,22 @@ class ContainerStore implements CosmosStore {
  * import { cosmosStore } from '@polyphase/cosmos';
  *
  * const client = new CosmosClient({ endpoint: 'https://example.documents.azure.com', key: '…' });
- * const store = cosmosStore({ database: client.database('app'), containers: { accounts: 'app-accounts' } });
+ * const store = cosmosStore({
+ *   database: client.database('app'),
+ *   map: {
+ *     accounts: { container: 'app', discriminator: { type: 'account' } },
+ *     sessions: { container: 'app', discriminator: { type: 'session' } },
+ *   },
+ * });
  * ```
  */
 export function cosmosStore(options: CosmosStoreOptions): CosmosStore {
-  const problems: string[] = [];
-  const { database, containers = {}, control } = options;
+  const { database, map = {}, control } = options;
+  const problems = [...mapProblems(map)];
   if (typeof database?.container !== 'function')
-    problems.push('database must be a Database of @azure/cosmos');
-  const names = Object.entries(containers);
-  for (const [entity, name] of names)
-    if (typeof name !== 'string' || name === '')
-      problems.push(`containers.${entity} must be the name of a container`);
+    problems.unshift('database must be a Database of @azure/cosmos');
   if (control !== undefined && (typeof control !== 'string' || control === ''))
     problems.push('control must be the name of a container');
   if (problems.length > 0) throw new InvalidOptionsError({ message: 'cosmosStore cannot be made', problems });
-  return new ContainerStore({ ...options, containers: Object.freeze({ ...containers }) });
+  return new ContainerStore({ ...options, map: structuredClone(map) });
 }

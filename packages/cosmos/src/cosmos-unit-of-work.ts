@@ -22,7 +22,7 @@ import {
 import { runQuery } from '@polyphase/core/memory';
 import { type Pending, sendBatch } from './cosmos-batch.ts';
 import { toDocument } from './cosmos-document.ts';
-import { findRecord, hasMark, type RecordPlace, toWriteResult } from './cosmos-write.ts';
+import { findRecord, hasMark, idTaken, NEEDS_ID, type RecordPlace, toWriteResult } from './cosmos-write.ts';
 
 /** Limits of a transactional batch. */
 const MAX_OPERATIONS = 100;
@@ -45,7 +45,7 @@ class CosmosUnit implements UnitOfWork {
   readonly #options: UnitOptions;
   readonly #pending = new Map<string, Pending>();
   readonly #written: Written[] = [];
-  #place: UnitPlace | undefined;
+  #container: string | undefined;
   #partition: string | undefined;
   #ended = false;
 
@@ -77,10 +77,9 @@ class CosmosUnit implements UnitOfWork {
   /** Sends every write, or finds that there is none. */
   async commit(): Promise<readonly Written[]> {
     this.#ended = true;
-    const place = this.#place;
     const pending = [...this.#pending.values()];
     const [first] = pending;
-    if (place && first) await sendBatch(place, pending, { ...this.#options, first });
+    if (first) await sendBatch(pending, { ...this.#options, first });
     return this.#written;
   }
 
@@ -93,12 +92,14 @@ class CosmosUnit implements UnitOfWork {
     this.#checkOpen();
     this.#checkConfined(place, intent);
     // Claimed before the read, so that of two writes added side by side the second is refused.
-    this.#place ??= place;
+    this.#container ??= place.items.container.id;
     this.#partition ??= partitionText(intent.key.partition);
     const { entity } = place;
     const found = await findRecord(place, intent.key, { operation: intent.kind, signal });
     this.#checkOpen();
     const before = this.#pendingAt(place, intent.key);
+    const isTaken = found.taken || (!before && this.#pending.has(keyText(intent.key)));
+    if (isTaken && NEEDS_ID.has(intent.kind)) throw idTaken(place, intent.key, intent.kind);
     const base = before ? before.base : found.record;
     const decision = decideWrite(before ? withoutOwnMark(before, intent) : base, intent, {
       entity,
@@ -117,7 +118,7 @@ class CosmosUnit implements UnitOfWork {
     { base, record }: Pick<Pending, 'base' | 'record'>,
   ): Promise<void> {
     const { uniqueKeys } = await place.items.info(this.#options);
-    const document = toDocument(record, { entity: place.entity, uniquePaths: uniqueKeys.flat() });
+    const document = toDocument(record, { ...place, uniquePaths: uniqueKeys.flat() });
     const bytes = new TextEncoder().encode(JSON.stringify(document)).length;
     const id = keyText(record.key);
     const others = [...this.#pending].filter(([other]) => other !== id);
@@ -131,14 +132,14 @@ class CosmosUnit implements UnitOfWork {
       base?.etag === undefined
         ? { operationType: 'Create', resourceBody }
         : { operationType: 'Replace', id: record.key.id, resourceBody, ifMatch: base.etag };
-    this.#pending.set(id, { base, record, bytes, operation, intent });
+    this.#pending.set(id, { place, base, record, bytes, operation, intent });
   }
 
   #checkConfined(place: UnitPlace, intent: WriteIntent): void {
     const refuse = (message: string): never => {
       throw new UnsupportedError({ message, ...whereOf(place, intent) });
     };
-    if (this.#place && this.#place.entity.name !== place.entity.name)
+    if (this.#container !== undefined && this.#container !== place.items.container.id)
       refuse('A unit of work over documents is confined to one container; this write is in a second one');
     if (this.#partition !== undefined && this.#partition !== partitionText(intent.key.partition))
       refuse(
@@ -154,7 +155,7 @@ class CosmosUnit implements UnitOfWork {
     plan: QueryPlan,
     options: Parameters<UnitRecords['query']>[1],
   ): Promise<readonly StoredRecord[]> {
-    const own = place.entity.name === this.#place?.entity.name ? this.#pending : new Map<string, Pending>();
+    const own = new Map([...this.#pending].filter(([, it]) => it.place.entity.name === place.entity.name));
     const stored = await place.records.query({ ...plan, limit: plan.limit + own.size }, options);
     if (own.size === 0) return stored;
     const others = stored.filter((record) => !own.has(keyText(record.key)));
@@ -162,7 +163,8 @@ class CosmosUnit implements UnitOfWork {
   }
 
   #pendingAt(place: UnitPlace, key: RecordKey): Pending | undefined {
-    return place.entity.name === this.#place?.entity.name ? this.#pending.get(keyText(key)) : undefined;
+    const pending = this.#pending.get(keyText(key));
+    return pending?.place.entity.name === place.entity.name ? pending : undefined;
   }
 
   #checkOpen(): void {

@@ -1,6 +1,8 @@
 import { type CallOptions, type Entity, type GateAnswer, InvalidOptionsError } from '@polyphase/core';
 import { type CompositePath, compositeIndexesFor } from './composite-indexes.ts';
-import type { ContainerInfo, CosmosContainer } from './cosmos-container.ts';
+import type { ContainerInfo } from './cosmos-container.ts';
+import type { RecordPlace } from './cosmos-write.ts';
+import type { Discriminator } from './discriminator.ts';
 import { formatPath, type Path, parsePath, partitionPaths } from './partition-key.ts';
 
 const text = (paths: readonly Path[]): string =>
@@ -38,8 +40,7 @@ export function checkIdField(entity: Entity): void {
 
 /** What a container is asked before a phase may change: partition key, indexes, unique keys, lifetime. */
 export async function verifyEntity(
-  entity: Entity,
-  items: CosmosContainer,
+  { entity, items, discriminator }: RecordPlace,
   options: CallOptions,
 ): Promise<readonly GateAnswer[]> {
   items.forget();
@@ -47,9 +48,8 @@ export async function verifyEntity(
   return [
     partitionAnswer(entity, info),
     ...compositeIndexesFor(entity).map((index) => indexAnswer(index, info)),
-    ...entity.indexes
-      .filter((index) => index.unique === 'partition')
-      .map((index) => uniqueAnswer(index.fields, info)),
+    ...declaredAnswers(entity, discriminator, info),
+    ...undeclaredAnswers(entity, discriminator, info),
     ttlAnswer(info),
   ];
 }
@@ -79,17 +79,62 @@ function indexAnswer(index: readonly CompositePath[], info: ContainerInfo): Gate
   };
 }
 
-function uniqueAnswer(fields: readonly string[], info: ContainerInfo): GateAnswer {
-  const wanted = fields.map((field) => formatPath([field])).toSorted();
-  const passed = info.uniqueKeys.some((paths) => paths.map(formatPath).toSorted().join() === wanted.join());
-  return {
-    name: `unique key ${wanted.join(', ')}`,
-    passed,
-    seen: info.uniqueKeys.map(text).join(' | ') || 'none',
-    wanted: passed
-      ? wanted.join(', ')
-      : `a container created with uniqueKeyPolicy.uniqueKeys: [{ "paths": ${JSON.stringify(wanted)} }] (it cannot be added later: copy into a new container, or drop unique from the index)`,
-  };
+const uniqueText = (paths: readonly Path[]): string => paths.map(formatPath).toSorted().join(', ');
+
+// What tells an entity's documents apart is the same in all of them: in a unique key it makes no difference inside the entity.
+function ownPaths(paths: readonly Path[], { fields }: Discriminator): readonly Path[] {
+  return paths.filter(([name = '', ...deeper]) => deeper.length > 0 || !fields.has(name));
+}
+
+function declaredKeys(entity: Entity, discriminator: Discriminator): readonly string[] {
+  const declared = entity.indexes.filter((index) => index.unique === 'partition');
+  return declared.map((index) =>
+    uniqueText(
+      ownPaths(
+        index.fields.map((field) => [field]),
+        discriminator,
+      ),
+    ),
+  );
+}
+
+function declaredAnswers(
+  entity: Entity,
+  discriminator: Discriminator,
+  info: ContainerInfo,
+): readonly GateAnswer[] {
+  const there = new Set(info.uniqueKeys.map((paths) => uniqueText(ownPaths(paths, discriminator))));
+  return declaredKeys(entity, discriminator).map((wanted) => {
+    const passed = there.has(wanted);
+    return {
+      name: `unique key ${wanted}`,
+      passed,
+      seen: info.uniqueKeys.map(text).join(' | ') || 'none',
+      wanted: passed
+        ? wanted
+        : `a container created with uniqueKeyPolicy.uniqueKeys: [{ "paths": ${JSON.stringify(wanted.split(', '))} }] (it cannot be added later: copy into a new container, or drop unique from the index)`,
+    };
+  });
+}
+
+// Of the container's own keys the other store knows nothing: it would accept what cannot be copied back.
+function undeclaredAnswers(
+  entity: Entity,
+  discriminator: Discriminator,
+  info: ContainerInfo,
+): readonly GateAnswer[] {
+  const declared = new Set(declaredKeys(entity, discriminator));
+  const others = info.uniqueKeys
+    .map((paths) => ownPaths(paths, discriminator))
+    .filter((paths) => !declared.has(uniqueText(paths)));
+  return others.map((paths) => ({
+    name: `unique key ${uniqueText(paths)} of the container`,
+    passed: false,
+    seen: 'not declared by the entity',
+    wanted: paths.some((path) => path.length > 1)
+      ? 'a container without it: an entity declares unique top-level fields only, and PostgreSQL would accept what this container refuses'
+      : `add to the entity: indexes: [{ fields: ${JSON.stringify(paths.flat())}, unique: "partition" }]; the container refuses records of one partition that share it, a missing value counting as null`,
+  }));
 }
 
 // Documents that expire by themselves leave no tombstone, so the other store would keep them.

@@ -21,19 +21,21 @@ import {
 } from '@polyphase/core';
 import type { CosmosContainer, ItemCall } from './cosmos-container.ts';
 import { toDocument, toRecord } from './cosmos-document.ts';
+import { belongsTo, type EntityMapping } from './discriminator.ts';
 
 /** Attempts of one write before it gives up: each loses to somebody else, or gets no answer. */
 export const WRITE_ATTEMPTS = 10;
 
 /** An entity's records and where they are. */
-export interface RecordPlace {
-  readonly entity: Entity;
+export interface RecordPlace extends EntityMapping {
   readonly items: CosmosContainer;
 }
 
 /** A record as it was found, with the date of the answer. */
 export interface FoundRecord {
   readonly record: StoredRecord | undefined;
+  /** Whether a document that is not the entity's has the id, so that no record of it can be there. */
+  readonly taken: boolean;
   readonly serverNowMs: number;
 }
 
@@ -44,17 +46,36 @@ export function itemCall(key: RecordKey, operation: string, signal: AbortSignal 
 
 /** Reads a record, tombstones included. */
 export async function findRecord(
-  { entity, items }: RecordPlace,
+  place: RecordPlace,
   key: RecordKey,
   options: { readonly operation: string; readonly signal?: AbortSignal | undefined },
 ): Promise<FoundRecord> {
-  const { document, serverNowMs } = await items.read(itemCall(key, options.operation, options.signal));
-  return { record: document ? toRecord(entity, document, key) : undefined, serverNowMs };
+  const { document, serverNowMs } = await place.items.read(itemCall(key, options.operation, options.signal));
+  const isOwn = document !== undefined && belongsTo(place, document);
+  return {
+    record: isOwn ? toRecord(place, document, key) : undefined,
+    taken: document !== undefined && !isOwn,
+    serverNowMs,
+  };
+}
+
+/** The error of a write to an id that a document of another entity has. */
+export function idTaken(
+  { entity, items }: RecordPlace,
+  key: RecordKey,
+  operation: string,
+): AlreadyExistsError {
+  return new AlreadyExistsError({
+    message: `A document of container "${items.container.id}" that is not of ${entity.name} has this id in this partition, where ids are shared; choose another id`,
+    operation,
+    entity: entity.name,
+    key: keyLabel(key),
+  });
 }
 
 /** Stores a record under the condition that `base` is still there (or nothing, where it is undefined). */
 export async function putRecord(
-  { entity, items }: RecordPlace,
+  place: RecordPlace,
   change: {
     readonly record: StoredRecord;
     readonly base: StoredRecord | undefined;
@@ -62,9 +83,9 @@ export async function putRecord(
   },
   signal: AbortSignal | undefined,
 ): ReturnType<CosmosContainer['put']> {
-  const { uniqueKeys } = await items.info({ signal });
-  const document = toDocument(change.record, { entity, uniquePaths: uniqueKeys.flat() });
-  return items.put(document, change.base?.etag, itemCall(change.record.key, change.operation, signal));
+  const { uniqueKeys } = await place.items.info({ signal });
+  const document = toDocument(change.record, { ...place, uniquePaths: uniqueKeys.flat() });
+  return place.items.put(document, change.base?.etag, itemCall(change.record.key, change.operation, signal));
 }
 
 /** Waits before another attempt: short, growing, with jitter. */
@@ -112,6 +133,9 @@ export function uniqueTaken(entity: Entity, key: RecordKey, operation: string): 
   });
 }
 
+/** Writes that store something where nothing is; the others say that there is no such record. */
+export const NEEDS_ID: ReadonlySet<WriteIntent['kind']> = new Set(['create', 'upsert', 'delete']);
+
 /**
  * Makes a write true: read, decide, write under the condition that nothing changed since, and again where it did.
  *
@@ -129,15 +153,17 @@ export async function writeRecord(
   let lost: LostWrite | undefined;
   try {
     for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-      const { record: base, serverNowMs } = await findRecord(place, intent.key, {
-        operation: intent.kind,
-        signal,
-      });
+      const {
+        record: base,
+        taken,
+        serverNowMs,
+      } = await findRecord(place, intent.key, { operation: intent.kind, signal });
       // Over an unchanged base a lost write may still take effect: it competes with this attempt under the same condition.
       if (lost && base?.etag !== lost.base?.etag) {
         if (!hasMark(base, intent.operationId) && !isRefuted(base, lost)) break;
         lost = undefined;
       }
+      if (taken && !lost && NEEDS_ID.has(intent.kind)) throw idTaken(place, intent.key, intent.kind);
       const decision = decideWrite(base, intent, { entity, term, serverNowMs });
       if (decision.kind === 'done') return toWriteResult(decision, intent);
       const outcome = await putRecord(

@@ -1,3 +1,4 @@
+import type { Entity, JsonObject } from '@polyphase/core';
 import {
   bindContract,
   type Capability,
@@ -11,7 +12,7 @@ import {
   repositoryCases,
   unitOfWorkCases,
 } from '@polyphase/core/testing';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { foreignWriter, liveEndpoint, setUpCosmos } from './cosmos-setup.ts';
 
 // Dates of the service are whole seconds, and leases may outlast theirs by two: time that passes for a lease passes with room.
@@ -21,7 +22,7 @@ async function subject(tls: boolean) {
   const { store, emulator, close } = await setUpCosmos(contractEntities, {
     store: {
       control: 'contract_tasks',
-      containers: { contract: 'contract_tasks', another: 'contract_tasks' },
+      map: { contract: { container: 'contract_tasks' }, another: { container: 'contract_tasks' } },
     },
     emulator: { partitions: 2 },
     tls,
@@ -38,6 +39,57 @@ async function subject(tls: boolean) {
       : {}),
   };
 }
+
+// Every entity shares its container with documents of another program, which nobody must see or change.
+async function sharedSubject() {
+  const kindOf = (entity: Entity) => ({ kind: entity.name });
+  const places = contractEntities.map((entity) => [entity.name, { discriminator: kindOf(entity) }]);
+  const container = { container: 'contract_tasks' };
+  const { store, emulator, close } = await setUpCosmos(contractEntities, {
+    store: {
+      control: 'contract_tasks',
+      map: { ...Object.fromEntries(places), contract: container, another: container },
+    },
+    emulator: { partitions: 2 },
+  });
+  const others: [Entity, JsonObject][] = contractEntities.flatMap((entity) =>
+    ['other', 'another'].map((id): [Entity, JsonObject] => [entity, otherDocument(id)]),
+  );
+  for (const [entity, document] of others) await store.container(entity).items.create({ ...document });
+  return {
+    store,
+    foreign: foreignWriter(store, kindOf),
+    close: async () => {
+      for (const [entity, document] of others) {
+        const query = 'SELECT * FROM c WHERE c.kind = "other"';
+        const { resources } = await store.container(entity).items.query<unknown>(query).fetchAll();
+        expect(resources).toContainEqual(expect.objectContaining(document));
+        for (const there of resources) expect(there).not.toHaveProperty('_h');
+      }
+      await close();
+    },
+    ...(emulator
+      ? {
+          serverNowMs: async () => emulator.clock.now(),
+          passTime: async (ms: number) => emulator.clock.advance(ms + DATE_STEPS_MS),
+        }
+      : {}),
+  };
+}
+
+const otherDocument = (id: string): JsonObject => ({
+  id,
+  kind: 'other',
+  email: id,
+  tenantId: 't1',
+  scope: 't1',
+  genre: 't1',
+  site: 's1',
+  sensor: { line: 'l1' },
+  year: 1,
+  rank: 1,
+  title: 'other',
+});
 
 const capabilities: readonly Capability[] = ['etag', 'single-partition', 'unique', 'foreign'];
 
@@ -60,4 +112,12 @@ describe.each(ways)('cosmos $way', ({ tls }) => {
   bindContract(checkpointCases, bound);
   bindContract(permitCases, bound);
   bindContract(leaseCases, bound);
+});
+
+describe('cosmos, beside documents of another program', () => {
+  const shared = { capabilities, it, subject: sharedSubject };
+  bindContract(recordCases, shared);
+  bindContract(queryCases, shared);
+  bindContract(unitOfWorkCases, shared);
+  bindContract(changeFeedCases, shared);
 });

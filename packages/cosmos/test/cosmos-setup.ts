@@ -106,10 +106,13 @@ export async function createContainer(
 }
 
 /** The way around the store. */
-export function foreignWriter(store: CosmosStore): ForeignWriter {
+export function foreignWriter(
+  store: CosmosStore,
+  fieldsOf: (entity: Entity) => JsonObject = () => ({}),
+): ForeignWriter {
   return {
     put: async (entity: Entity, value: JsonObject) => {
-      await store.container(entity).items.upsert({ ...value });
+      await store.container(entity).items.upsert({ ...value, ...fieldsOf(entity) });
     },
     remove: async (entity: Entity, key: RecordKey) => {
       await store.container(entity).item(key.id, toPartitionKey(key.partition)).delete();

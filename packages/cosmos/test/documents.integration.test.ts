@@ -303,16 +303,10 @@ describe('prepare and verify', () => {
     await expect(cosmosStore({ database }).prepare([Named])).rejects.toThrow(/name the field "id"/);
   });
 
-  it('refuse two entities in one container', async () => {
-    const { database } = await setUp([Account]);
-    const store = cosmosStore({ database, containers: { loose: 'accounts' } });
-    await expect(store.prepare([Account, Loose])).rejects.toMatchObject({ code: 'invalid-options' });
-  });
-
   it('refuse another partition key', async () => {
     const { database } = await setUp([Account]);
     await expect(
-      cosmosStore({ database, containers: { loose: 'accounts' } }).prepare([Loose]),
+      cosmosStore({ database, map: { loose: { container: 'accounts' } } }).prepare([Loose]),
     ).rejects.toThrow(/partitioned by \/tenantId, the entity by \/kind/);
   });
 
@@ -348,7 +342,7 @@ describe('prepare and verify', () => {
     );
   });
 
-  it('name the container of leases when there are several entities', async () => {
+  it('name the container of leases when entities are in several', async () => {
     const { store } = await setUp([Account, Loose]);
     await expect(store.leases.acquire('x', 'me', 1_000)).rejects.toThrow(/control/);
   });
@@ -372,7 +366,7 @@ describe('request charges', () => {
   it('know a container by the entity, not by its own name', async () => {
     const { database } = await setUp([]);
     await createContainer(database, Account, 'elsewhere');
-    const store = cosmosStore({ database, containers: { accounts: 'elsewhere' } });
+    const store = cosmosStore({ database, map: { accounts: { container: 'elsewhere' } } });
     await store.prepare([Account]);
     expect(store.requestCharges().map((sum) => sum.entity)).toEqual(['accounts']);
   });

@@ -144,7 +144,7 @@ describe.skipIf(liveEndpoint !== undefined)('a store that refuses (needs the emu
 
   it('names a container that is not there', async () => {
     const { database } = await setUp();
-    const store = cosmosStore({ database, containers: { accounts: 'nowhere' } });
+    const store = cosmosStore({ database, map: { accounts: { container: 'nowhere' } } });
     await expect(store.prepare([Account])).rejects.toThrow(/does not exist/);
   });
 });

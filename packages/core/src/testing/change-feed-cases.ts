@@ -233,6 +233,7 @@ const hidden: readonly Case[] = [
           limit: 10,
           after: undefined,
           partition: undefined,
+          prefix: [],
         } as const;
         equal(await records.query(all), [], `${entity.name}: query`);
       }
