@@ -5,14 +5,14 @@ import type { Journal, JournalEntry } from '../storage/journal.ts';
 import { lockFolder } from './folder-lock.ts';
 import { LogFile } from './log-file.ts';
 
-/** What a write that was acknowledged can survive. */
-export const durabilities = ['process', 'power'] as const;
-
 /**
  * What a write that was acknowledged survives: the end of the process, however sudden, or the loss of power as well. The
  * second waits for the disk before each answer; requests that come together share the wait.
  */
-export type Durability = (typeof durabilities)[number];
+export type Durability = 'process' | 'power';
+
+/** Every {@link Durability}. */
+export const durabilities: readonly Durability[] = ['process', 'power'];
 
 /** The state that a folder keeps. */
 export interface KeptState {
