@@ -5,6 +5,7 @@ import {
   ConflictError,
   ConnectionError,
   defineEntity,
+  type Entity,
   InvalidDataError,
   InvalidOptionsError,
   type JsonObject,
@@ -318,7 +319,9 @@ describe('a store that is away', () => {
     const there = memoryRelationalStore();
     const postgres: RelationalStore = new Proxy(there, {
       get: (_, name) =>
-        name === 'records' ? there.records : () => Promise.reject(new ConnectionError({ message: 'away' })),
+        name === 'records'
+          ? (entity: Entity) => there.records(entity)
+          : () => Promise.reject(new ConnectionError({ message: 'away' })),
     });
     const hybrid = start(config(good), { cosmos: memoryDocumentStore(), postgres });
     await expect(hybrid).rejects.toThrow(ConnectionError);

@@ -1,6 +1,7 @@
 import { digestOf, type Entity, InvalidOptionsError } from '@polyphase/core';
 import type { Migration, MigrationProvider } from 'kysely/migration';
 import { sdkTables } from './migrations/000001-sdk-tables.ts';
+import { nativeTexts } from './migrations/000002-native-texts.ts';
 import { entityTable } from './migrations/entity-table.ts';
 import { wantedTable } from './table.ts';
 import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
@@ -64,6 +65,7 @@ export function entityMigrations(entities: readonly Entity[], names: TableNames)
   return {
     getMigrations: async (): Promise<Record<string, Migration>> => ({
       '000001-sdk-tables': sdkTables,
+      '000002-native-texts': nativeTexts,
       ...Object.fromEntries(
         entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),

@@ -84,7 +84,7 @@ export class TableQueries {
       conditions.push(sql`hyb_pk = ${parameters.of('text', partitionText(plan.partition))}`);
     if (plan.after) conditions.push(after(order, plan.direction, parameters));
     return sql`
-      select ${sql.join(readColumns(table).map((name) => sql.id(name)))}, ${layout}
+      select ${sql.join(readColumns(table))}, ${layout}
       from ${tableName(table)}
       where ${sql.join(conditions, sql` and `)}
       order by ${sql.join(order.map(({ term }) => ordered(term, plan.direction)))}

@@ -28,7 +28,7 @@ import {
   type TableNames,
 } from './table-map.ts';
 import { Tables } from './tables.ts';
-import { verifySdkTables, verifyServer, verifyTable } from './verify-table.ts';
+import { verifyNative, verifySdkTables, verifyServer, verifyTable } from './verify-table.ts';
 
 /** What {@link postgresStore} takes. */
 export interface PostgresStoreOptions {
@@ -126,7 +126,13 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       const place: UseOptions = { operation: 'verify', entity: entity.name, signal };
       const sdk = [await verifyServer(connections, place), await verifySdkTables(connections, place)];
       if (sdk.some(({ passed }) => !passed)) return sdk;
-      return [...sdk, ...(await verifyTable(connections, { entity, names }, place))];
+      const table = await verifyTable(connections, { entity, names }, place);
+      const isThere = table.some(({ name, passed }) => name === 'postgres-table' && passed);
+      return [
+        ...sdk,
+        ...table,
+        ...(isThere ? await verifyNative(connections, { entity, names }, place) : []),
+      ];
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Comparison, Predicate, Scalar } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import type { QueryParameters } from './query-parameters.ts';
+import { scalarOf } from './sort-terms.ts';
 import type { Table } from './table.ts';
 
 type Sql = RawBuilder<unknown>;
@@ -79,7 +80,7 @@ export class Conditions {
     for (const name of below) json = sql`(${json} -> ${this.#parameters.of('text', name)})`;
     const own =
       column && column.type !== 'json' && below.length === 0
-        ? { sql: sql.id(column.name), type: column.type }
+        ? { sql: scalarOf(column), type: column.type }
         : undefined;
     return { own, json };
   }

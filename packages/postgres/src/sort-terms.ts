@@ -1,6 +1,7 @@
 import { type Entity, type Scalar, splitPath } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
-import type { Table } from './table.ts';
+import { nativeValue } from './native-types.ts';
+import type { Column, Table } from './table.ts';
 
 /** A value of a sort position: `others` stands for an object or array, undefined for a missing field. */
 export type SortValue = Scalar | undefined | { readonly others: true };
@@ -38,7 +39,7 @@ function jsonAt(table: Table, path: readonly string[]): RawBuilder<unknown> {
   let at = rest;
   if (head === table.entity.key.id) at = sql`to_jsonb(${sql.id(table.idColumn)})`;
   else if (column?.type === 'json') at = sql`coalesce(${sql.id(column.name)}, ${rest})`;
-  else if (column && below.length === 0) at = sql`coalesce(to_jsonb(${sql.id(column.name)}), ${rest})`;
+  else if (column && below.length === 0) at = sql`coalesce(to_jsonb(${scalarOf(column)}), ${rest})`;
   for (const name of below) at = sql`(${at} -> ${sql.lit(name)})`;
   return at;
 }
@@ -52,6 +53,17 @@ function rankIn(json: RawBuilder<unknown>, otherwise: RawBuilder<unknown>): RawB
   return sql`(case ${otherwise} when ${json} is null then 0 when ${json} = 'null'::jsonb then 1
     when ${json} = 'false'::jsonb then 2 when ${json} = 'true'::jsonb then 3
     when jsonb_typeof(${json}) = 'number' then 4 when jsonb_typeof(${json}) = 'string' then 5 else 6 end)`;
+}
+
+/**
+ * The values of a column's own type, wherever they are. Those of a native column that it does not hold exactly are in the rest:
+ * texts and numbers of both places together are compared as the texts and numbers that they are, which is not the native order.
+ */
+export function scalarOf({ field, type, name, native }: Column): RawBuilder<unknown> {
+  if (!native) return sql.id(name);
+  const rest = sql`(hyb_rest -> ${sql.lit(field)})`;
+  const elsewhere = type === 'number' ? numberIn(rest) : textIn(rest);
+  return sql`(coalesce(${nativeValue(native, type, sql.id(name))}, ${elsewhere}) ${type === 'text' ? sql`collate "C"` : sql``})`;
 }
 
 /** Whether every value that the schema accepts is in the field's own column, or missing: then the column alone is the order. */
@@ -72,7 +84,7 @@ export function sortTerms(table: Table, path: readonly string[]): readonly SortT
   if (path.length === 1 && field === table.entity.key.id)
     return [{ expression: sql.id(table.idColumn), type: 'text', notNull: true, of: asText }];
   const rest = column ? sql`(hyb_rest -> ${sql.lit(field)})` : jsonAt(table, path);
-  const own = column && column.type !== 'json' ? sql.id(column.name) : undefined;
+  const own = column && column.type !== 'json' ? scalarOf(column) : undefined;
   if (own && column && isExact(table.entity, field)) {
     if (column.type === 'text') return [{ expression: own, type: 'text', of: asText }];
     if (column.type === 'number') return [{ expression: own, type: 'double precision', of: asNumber }];

@@ -1,6 +1,6 @@
 import { digestOf, type EntityIndex } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
-import { isExact, partitionTerms, type SortTerm, sortTerms } from './sort-terms.ts';
+import { isExact, partitionTerms, type SortTerm, scalarOf, sortTerms } from './sort-terms.ts';
 import { textOf } from './statement.ts';
 import { type Table, tableName } from './table.ts';
 
@@ -31,6 +31,8 @@ function uniqueParts(table: Table, { fields }: EntityIndex): readonly RawBuilder
     const rest = sql`(nullif(hyb_rest -> ${sql.lit(field)}, 'null'::jsonb))`;
     if (field === table.entity.key.id) return [sql.id(table.idColumn)];
     if (!column) return [rest];
+    if (column.native !== undefined && isExact(table.entity, field)) return [scalarOf(column)];
+    if (column.native !== undefined) return [scalarOf(column), rest];
     // A missing value counts as null, and another type than the column's is in the rest: both parts together are the value.
     return isExact(table.entity, field) ? [sql.id(column.name)] : [sql.id(column.name), rest];
   });

@@ -1,4 +1,5 @@
 import { type Entity, InvalidOptionsError } from '@polyphase/core';
+import { isNativeType, NATIVE_TYPES, type NativeType, serves } from './native-types.ts';
 
 /** Where one entity is in PostgreSQL. What is left out is named as the entity and its fields are. */
 export interface TableMapping {
@@ -8,6 +9,8 @@ export interface TableMapping {
   readonly table?: string;
   /** Names of columns, by field. @default the name of the field */
   readonly columns?: Readonly<Record<string, string>>;
+  /** Native types of columns, by field; not of the id. @default text, double precision, boolean or jsonb, as the schema has it */
+  readonly types?: Readonly<Record<string, NativeType>>;
 }
 
 /** Tables and columns, by name of the entity. */
@@ -24,7 +27,7 @@ export const SDK_SCHEMA = 'polyphase';
 
 // Names of PostgreSQL's own columns, which no other column may have.
 const SYSTEM_COLUMNS = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']);
-const PARTS = new Set(['schema', 'table', 'columns']);
+const PARTS = new Set(['schema', 'table', 'columns', 'types']);
 
 // Whether PostgreSQL takes a name unchanged: it cuts longer ones, and has no NUL. Any other text is a name once it is quoted.
 function isName(name: unknown): name is string {
@@ -61,6 +64,12 @@ export function tableNameOf(
   return { schema: schema ?? names.schema, name: table ?? entity };
 }
 
+/** The native type that the map gives to a field's column. */
+export function nativeTypeOf(names: TableNames, entity: string, field: string): NativeType | undefined {
+  const { types = {} } = mappingOf(names, entity);
+  return Object.hasOwn(types, field) ? types[field] : undefined;
+}
+
 /** Name of the column that the map gives to a field, or that it has of itself; undefined where it can have none. */
 export function columnNameOf(names: TableNames, entity: string, field: string): string | undefined {
   const columns = mappingOf(names, entity).columns ?? {};
@@ -86,7 +95,7 @@ export function mapProblems(schema: string, map: unknown): readonly string[] {
 
 function mappingProblems(mapping: unknown): readonly string[] {
   if (!isObject(mapping)) return [' must be an object'];
-  const { schema, table, columns } = mapping;
+  const { schema, table, columns, types } = mapping;
   const problems = Object.keys(mapping)
     .filter((part) => !PARTS.has(part))
     .map((part) => ` has an unknown part ${shown(part)}; there are ${[...PARTS].join(', ')}`);
@@ -96,8 +105,24 @@ function mappingProblems(mapping: unknown): readonly string[] {
     );
   if (table !== undefined && !isName(table))
     problems.push(`.table ${shown(table)} must be 1 to 63 bytes of text without NUL`);
+  return [...problems, ...columnsProblems(columns), ...typesProblems(types)];
+}
+
+function typesProblems(types: unknown): readonly string[] {
+  if (types === undefined) return [];
+  if (!isObject(types)) return ['.types must be an object of native types'];
+  return Object.entries(types)
+    .filter(([, type]) => !isNativeType(type))
+    .map(
+      ([field, type]) =>
+        `.types: field ${shown(field)} cannot be ${shown(type)}; there are ${NATIVE_TYPES.join(', ')}`,
+    );
+}
+
+function columnsProblems(columns: unknown): readonly string[] {
+  const problems: string[] = [];
   if (columns === undefined) return problems;
-  if (!isObject(columns)) return [...problems, '.columns must be an object of names'];
+  if (!isObject(columns)) return ['.columns must be an object of names'];
   for (const [field, column] of Object.entries(columns))
     if (typeof column !== 'string' || !hasColumnName(column))
       problems.push(
@@ -165,5 +190,23 @@ function fieldProblems(names: TableNames, entity: Entity): readonly string[] {
     const column = columnNameOf(names, entity.name, field);
     return column === undefined ? [] : [[field, column] as const];
   });
-  return [...unknown, ...sharedColumns(named)].map((problem) => `map.${entity.name}.columns: ${problem}`);
+  return [
+    ...[...unknown, ...sharedColumns(named)].map((problem) => `map.${entity.name}.columns: ${problem}`),
+    ...nativeProblems(names, entity).map((problem) => `map.${entity.name}.types: ${problem}`),
+  ];
+}
+
+function nativeProblems(names: TableNames, entity: Entity): readonly string[] {
+  const { types = {} } = mappingOf(names, entity.name);
+  return Object.entries(types).flatMap(([name, native]) => {
+    const field = entity.fields.find((it) => it.name === name);
+    if (!field) return [`field ${shown(name)} is not in its schema`];
+    if (name === entity.key.id)
+      return [`field ${shown(name)} is the id, which is text as part of the primary key`];
+    if (columnNameOf(names, entity.name, name) === undefined)
+      return [`field ${shown(name)} has no column; map it to one`];
+    return serves(native, field.type)
+      ? []
+      : [`field ${shown(name)} is ${field.type}, which ${native} does not hold`];
+  });
 }

@@ -15,7 +15,8 @@ import {
 } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import type { Cell } from './driver.ts';
-import { columnNameOf, type TableNames, tableNameOf } from './table-map.ts';
+import { fitsNative, type NativeType, nativeSql, nativeText } from './native-types.ts';
+import { columnNameOf, nativeTypeOf, type TableNames, tableNameOf } from './table-map.ts';
 
 /** Longest key that an index of PostgreSQL certainly holds: bytes of the partition text and the id together. */
 const MAX_KEY_BYTES = 2_500;
@@ -30,6 +31,8 @@ export interface Column {
   readonly type: FieldType;
   /** Its name in the table. */
   readonly name: string;
+  /** Its type, where that is not the one for `type`. */
+  readonly native?: NativeType;
 }
 
 /** The SQL type of a column for fields of a type. Text is collated by byte, which is code point order. */
@@ -63,7 +66,9 @@ export function wantedTable(names: TableNames, entity: Entity): Omit<Table, 'lay
     .filter(({ name }) => name !== entity.key.id)
     .flatMap(({ name: field, type }): readonly Column[] => {
       const name = columnNameOf(names, entity.name, field);
-      return name === undefined ? [] : [{ field, type, name }];
+      const native = nativeTypeOf(names, entity.name, field);
+      if (name === undefined) return [];
+      return [native === undefined ? { field, type, name } : { field, type, name, native }];
     });
   return {
     entity,
@@ -80,6 +85,10 @@ export function columnConflicts(wanted: Column, there: Column): readonly string[
     problems.push(
       `field "${wanted.field}" is ${wanted.type} in the schema and ${there.type} in the table; a column keeps its type: give the field another name`,
     );
+  if (there.native !== wanted.native)
+    problems.push(
+      `field "${wanted.field}" is mapped to ${wanted.native ?? 'no native type'}, and its column is ${there.native ?? 'of none'}; a column keeps its type`,
+    );
   if (there.name !== wanted.name)
     problems.push(
       `field "${wanted.field}" is mapped to column "${wanted.name}" and is in column "${there.name}"; a column keeps its name: map it there`,
@@ -92,11 +101,10 @@ export function tableName({ schema, name }: TableId): RawBuilder<unknown> {
   return sql.id(schema, name);
 }
 
-/** Names of every column that a record is read from, in the order that {@link fromRow} wants. */
-export function readColumns(table: Table): readonly string[] {
+function ownColumns({ idColumn }: Table): readonly string[] {
   return [
     'hyb_pk',
-    table.idColumn,
+    idColumn,
     'hyb_term',
     'hyb_counter',
     'hyb_deleted',
@@ -106,8 +114,23 @@ export function readColumns(table: Table): readonly string[] {
     'hyb_base_counter',
     'hyb_base_digest',
     'hyb_rest',
-    ...table.columns.map(({ name }) => name),
   ];
+}
+
+/** What a record is read from, in the order that {@link fromRow} wants; `alias` is what the table is called in the statement. */
+export function readColumns(table: Table, alias?: string): readonly RawBuilder<unknown>[] {
+  const at = (name: string): RawBuilder<unknown> =>
+    alias === undefined ? sql.id(name) : sql.id(alias, name);
+  return [
+    ...ownColumns(table).map(at),
+    ...table.columns.map(({ name, native }) => (native ? nativeText(native, at(name)) : at(name))),
+  ];
+}
+
+/** Type of a column's values in statements. */
+export function parameterType({ type, native }: Column): string {
+  if (native) return nativeSql(native).sql;
+  return type === 'text' ? 'text' : SQL_TYPES[type];
 }
 
 /** Names and types of every column that a record is written to, in the order that {@link toRow} gives; the first two are the key. */
@@ -121,13 +144,11 @@ export function writeColumns(table: Table): readonly { readonly name: string; re
     hyb_base_counter: 'bigint',
     hyb_rest: 'jsonb',
   };
-  const own = readColumns(table)
-    .slice(0, -table.columns.length || undefined)
-    .map((name) => ({ name, type: name === table.idColumn ? 'text' : (types[name] ?? 'text') }));
-  const fields = table.columns.map(({ name, type }) => ({
+  const own = ownColumns(table).map((name) => ({
     name,
-    type: type === 'text' ? 'text' : SQL_TYPES[type],
+    type: name === table.idColumn ? 'text' : (types[name] ?? 'text'),
   }));
+  const fields = table.columns.map((column) => ({ name: column.name, type: parameterType(column) }));
   return [...own, ...fields, { name: 'hyb_bucket', type: 'smallint' }];
 }
 
@@ -149,7 +170,8 @@ export function checkRow(entity: Entity, record: Pick<StoredRecord, 'key' | 'val
     throw new InvalidDataError({ message: 'The id in the value is not the id of the key', ...where });
 }
 
-function hasType(type: FieldType, value: JsonValue): boolean {
+function fits({ type, native }: Column, value: JsonValue): boolean {
+  if (native) return fitsNative(native, type, value);
   if (type === 'text') return typeof value === 'string';
   return type === 'json' ? typeof value === 'object' && value !== null : typeof value === type;
 }
@@ -166,11 +188,11 @@ export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
       ? []
       : Object.entries(value).filter(([name, field]) => name !== table.entity.key.id && field !== undefined),
   );
-  const fields = table.columns.map(({ field, type }): Cell => {
-    const at = rest.get(field);
-    if (at === undefined || !hasType(type, at)) return null;
-    rest.delete(field);
-    return fieldCell(type, at);
+  const fields = table.columns.map((column): Cell => {
+    const at = rest.get(column.field);
+    if (at === undefined || !fits(column, at)) return null;
+    rest.delete(column.field);
+    return fieldCell(column.type, at);
   });
   return [
     partitionText(key.partition),

@@ -1,5 +1,7 @@
 import type { Entity, GateAnswer } from '@polyphase/core';
 import type { Connections, UseOptions } from './connections.ts';
+import { nativeSql } from './native-types.ts';
+import { countUnfit } from './sql/count-unfit.ts';
 import { listClashes } from './sql/list-clashes.ts';
 import { type ActualColumn, readColumnsThere } from './sql/read-columns.ts';
 import { type ActualIndex, readIndexes } from './sql/read-indexes.ts';
@@ -58,15 +60,15 @@ export async function verifyServer(connections: Connections, place: UseOptions):
   return answer('postgres-server', problems, 'all of it', wanted);
 }
 
-/** The SDK's own tables that are missing. */
+/** The SDK's own tables and functions that are missing. */
 export async function verifySdkTables(connections: Connections, place: UseOptions): Promise<GateAnswer> {
   const [result] = await connections.run([readSdkTables.bind(undefined)], place);
-  const missing = readSdkTables.rows(result).map((name) => `table polyphase.${name} is missing`);
+  const missing = readSdkTables.rows(result).map((name) => `polyphase.${name} is missing`);
   return answer(
     'postgres-sdk-tables',
     missing,
     'all there',
-    'the tables of the schema polyphase; apply the migrations',
+    'tables and functions of the schema polyphase; apply the migrations',
   );
 }
 
@@ -104,6 +106,24 @@ export async function verifyTable(
   ];
 }
 
+/** How many values of native columns did not fit: data, and no reason to stay, since they are kept as they are. */
+export async function verifyNative(
+  connections: Connections,
+  input: { readonly entity: Entity; readonly names: TableNames },
+  place: UseOptions,
+): Promise<readonly GateAnswer[]> {
+  const asked = wantedTable(input.names, input.entity);
+  const native = asked.columns.filter((column) => column.native !== undefined);
+  if (native.length === 0) return [];
+  const statement = countUnfit(asked, native);
+  const [result] = await connections.run([statement.bind(undefined)], { ...place, whole: true });
+  const seen = statement
+    .rows(result)
+    .map(({ field, fit, unfit }) => `${field}: ${unfit} of ${fit + unfit} do not fit`);
+  const wanted = 'values that their native type holds exactly; all others are in hyb_rest, as they are';
+  return [answer('postgres-native', [], seen.join('; '), wanted)];
+}
+
 function columnProblems(asked: Asked, table: Table, there: readonly ActualColumn[]): readonly string[] {
   const types = new Map(there.map((column) => [column.name, column]));
   const expect = (name: string, type: string): readonly string[] => {
@@ -122,7 +142,9 @@ function columnProblems(asked: Asked, table: Table, there: readonly ActualColumn
     ...Object.entries(OWN_TYPES).flatMap(([name, type]) => expect(name, type)),
     ...expect(table.idColumn, 'text'),
     ...listed,
-    ...table.columns.flatMap(({ name, type }) => expect(name, CATALOG_TYPES[type])),
+    ...table.columns.flatMap(({ name, type, native }) =>
+      expect(name, native ? nativeSql(native).catalog : CATALOG_TYPES[type]),
+    ),
   ];
 }
 

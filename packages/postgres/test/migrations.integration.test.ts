@@ -211,7 +211,7 @@ describeWith('postgres')('migrations', () => {
     });
     const { error, results } = await migrator.migrateToLatest();
     expect(error).toBeUndefined();
-    expect(results?.map(({ status }) => status)).toEqual(['Success', 'Success']);
+    expect(new Set(results?.map(({ status }) => status))).toEqual(new Set(['Success']));
     await store.prepare([entity]);
   });
 

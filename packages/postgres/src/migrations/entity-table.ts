@@ -1,8 +1,17 @@
 import { type Entity, type FieldType, InvalidOptionsError } from '@polyphase/core';
 import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { fitsNativeSql, nativeDefinition } from '../native-types.ts';
 import { listColumns, parseColumns } from '../sql/read-layout.ts';
-import { type Column, columnConflicts, SQL_TYPES, type Table, tableName, wantedTable } from '../table.ts';
+import {
+  type Column,
+  columnConflicts,
+  parameterType,
+  SQL_TYPES,
+  type Table,
+  tableName,
+  wantedTable,
+} from '../table.ts';
 import { indexesOf } from '../table-index.ts';
 import type { TableNames } from '../table-map.ts';
 
@@ -60,7 +69,7 @@ async function addColumns(db: Kysely<unknown>, wanted: Wanted): Promise<readonly
   if (missing.length === 0) return all;
   const table = tableName(wanted);
   const additions = missing.map(
-    ({ name, type }) => sql`add column if not exists ${sql.id(name)} ${sql.raw(SQL_TYPES[type])}`,
+    (column) => sql`add column if not exists ${sql.id(column.name)} ${definitionOf(column)}`,
   );
   // The lock that this takes is held until the layout below is committed: nobody writes by the old one meanwhile.
   await sql`alter table ${table} ${sql.join(additions)}`.execute(db);
@@ -79,16 +88,21 @@ const JSON_TYPES: Readonly<Record<FieldType, readonly string[]>> = {
   json: ['object', 'array'],
 };
 
-function backfill(table: RawBuilder<unknown>, { field, type, name }: Column): RawBuilder<unknown> {
+function definitionOf({ name, type, native }: Column): RawBuilder<unknown> {
+  return native ? nativeDefinition(native, type, sql.id(name)) : sql.raw(SQL_TYPES[type]);
+}
+
+function backfill(table: RawBuilder<unknown>, column: Column): RawBuilder<unknown> {
+  const { field, type, name, native } = column;
   const types = JSON_TYPES[type].map((it) => sql`${it}`);
   const at = sql`(hyb_rest -> ${field}::text)`;
-  const value =
-    type === 'json'
-      ? at
-      : sql`(hyb_rest ->> ${field}::text)::${sql.raw(SQL_TYPES[type].replace(' collate "C"', ''))}`;
+  // By way of numeric, because a JSON number like 1.0 is whole, and its text is none of a bigint.
+  const text = native && type === 'number' ? sql`(${at} #>> '{}')::numeric` : sql`(${at} #>> '{}')`;
+  const value = type === 'json' ? at : sql`${text}::${sql.raw(parameterType(column))}`;
+  const fits = native ? fitsNativeSql(native, type, at) : sql`jsonb_typeof(${at}) in (${sql.join(types)})`;
   return sql`
     update ${table} set ${sql.id(name)} = ${value}, hyb_rest = hyb_rest - ${field}::text
-    where jsonb_typeof(${at}) in (${sql.join(types)})`;
+    where ${fits}`;
 }
 
 function checkColumns({ entity, columns }: Wanted, there: readonly Column[]): void {

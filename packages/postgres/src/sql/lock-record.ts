@@ -5,7 +5,7 @@ import { fromRow, readColumns, type Table, tableName } from '../table.ts';
 
 /** Reads one record and keeps every other writer of it out until the transaction ends. */
 export function lockRecord(table: Table): Statement<RecordKey, StoredRecord> {
-  const names = readColumns(table).map((name) => sql.id(name));
+  const names = readColumns(table);
   return defineStatement<RecordKey, StoredRecord>(
     (slot) => sql`
       select ${sql.join(names)}

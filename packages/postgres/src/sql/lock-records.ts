@@ -5,7 +5,7 @@ import { fromRow, readColumns, type Table, tableName } from '../table.ts';
 
 /** Reads many records and locks them, always in the order of their keys, so that two pages cannot wait for each other. */
 export function lockRecords(table: Table): Statement<readonly RecordKey[], StoredRecord> {
-  const names = readColumns(table).map((name) => sql.id('t', name));
+  const names = readColumns(table, 't');
   return defineStatement<readonly RecordKey[], StoredRecord>(
     (slot) => sql`
       select ${sql.join(names)}

@@ -13,7 +13,7 @@ export interface ActualColumn {
 /** Reads the columns of an entity's table from the catalog. */
 export const readColumnsThere: Statement<TableId, ActualColumn> = defineStatement(
   (slot) => sql`
-      select a.attname, format_type(a.atttypid, null), c.collname
+      select a.attname, format_type(a.atttypid, a.atttypmod), c.collname
       from pg_attribute as a
       join pg_class as t on t.oid = a.attrelid
       join pg_namespace as n on n.oid = t.relnamespace

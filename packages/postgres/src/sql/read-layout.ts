@@ -1,5 +1,6 @@
 import type { FieldType } from '@polyphase/core';
 import { sql } from 'kysely';
+import { isNativeType } from '../native-types.ts';
 import { defineStatement, numberCell, type Statement } from '../statement.ts';
 import type { Column, TableId } from '../table.ts';
 
@@ -11,7 +12,9 @@ export interface Layout {
 
 const TYPES: ReadonlySet<string> = new Set<FieldType>(['text', 'number', 'boolean', 'json']);
 
-function isColumn(value: unknown): value is Omit<Column, 'name'> & Partial<Pick<Column, 'name'>> {
+type Listed = Omit<Column, 'name'> & Partial<Pick<Column, 'name'>>;
+
+function isColumn(value: unknown): value is Listed {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -20,7 +23,8 @@ function isColumn(value: unknown): value is Omit<Column, 'name'> & Partial<Pick<
     'type' in value &&
     typeof value.type === 'string' &&
     TYPES.has(value.type) &&
-    (!('name' in value) || typeof value.name === 'string')
+    (!('name' in value) || typeof value.name === 'string') &&
+    (!('native' in value) || isNativeType(value.native))
   );
 }
 
@@ -28,13 +32,13 @@ function isColumn(value: unknown): value is Omit<Column, 'name'> & Partial<Pick<
 export function parseColumns(value: unknown): readonly Column[] {
   const parsed: unknown = typeof value === 'string' ? JSON.parse(value) : value;
   if (!Array.isArray(parsed)) return [];
-  return parsed.filter(isColumn).map(({ field, type, name = field }) => ({ field, type, name }));
+  return parsed.filter(isColumn).map((column) => ({ ...column, name: column.name ?? column.field }));
 }
 
 /** What {@link parseColumns} reads. A column that is named like its field is listed without a name. */
 export function listColumns(columns: readonly Column[]): string {
   return JSON.stringify(
-    columns.map(({ field, type, name }) => (name === field ? { field, type } : { field, type, name })),
+    columns.map(({ name, ...column }) => (name === column.field ? column : { ...column, name })),
   );
 }
 

@@ -12,7 +12,7 @@ export interface ReadRow {
 
 /** Reads one record by its key. */
 export function readRecord(table: Table): Statement<RecordKey, ReadRow> {
-  const names = readColumns(table).map((name) => sql.id(name));
+  const names = readColumns(table);
   return defineStatement<RecordKey, ReadRow>(
     (slot) => sql`
       select ${sql.join(names)}, ${layoutOf(table, slot)}

@@ -7,7 +7,7 @@ import type { ReadRow } from './read-record.ts';
 
 /** Reads the records of many keys, in no particular order. */
 export function readRecords(table: Table): Statement<readonly RecordKey[], ReadRow> {
-  const names = readColumns(table).map((name) => sql.id('t', name));
+  const names = readColumns(table, 't');
   return defineStatement<readonly RecordKey[], ReadRow>(
     (slot) => sql`
       select ${sql.join(names)}, ${layoutOf(table, slot)}
