@@ -25,8 +25,14 @@ import { schemaIssues } from './schema-check.ts';
 export interface EntityIndex {
   /** Top-level fields, in the order of the index. */
   readonly fields: readonly string[];
-  /** `"partition"`: no two live records of one partition share these values. */
-  readonly unique?: 'partition' | undefined;
+  /**
+   * `"partition"`: no two live records of one partition share these values. `"global"`: no two live records at all. PostgreSQL
+   * enforces that once it is the authority (from phase 6 on); Cosmos DB cannot, so until then two partitions may hold one value,
+   * and the gates to the flip stay closed while they do. A missing value counts as null, and null as a value.
+   *
+   * @default none
+   */
+  readonly unique?: 'partition' | 'global' | undefined;
 }
 
 /** What {@link defineEntity} takes. */
@@ -134,6 +140,8 @@ function optionProblems(
   for (const name of RESERVED_FIELDS) if (names.has(name)) problems.push(`field "${name}" is reserved`);
   for (const index of options.indexes ?? []) {
     if (index.fields.length === 0) problems.push('an index must name at least one field');
+    if (index.unique !== undefined && index.unique !== 'partition' && index.unique !== 'global')
+      problems.push('unique of an index must be "partition" or "global"');
     for (const field of index.fields)
       if (!names.has(field)) problems.push(`index field "${field}" is not a field of the schema`);
   }

@@ -13,4 +13,5 @@ expectTypeOf<Omit<EntityValue<OfValibot['Task']>, 'marks'>>().toEqualTypeOf<
 >();
 expectTypeOf<EntityValue<OfValibot['Reading']>>().toEqualTypeOf<EntityValue<OfZod['Reading']>>();
 expectTypeOf<EntityValue<OfValibot['Member']>>().toEqualTypeOf<EntityValue<OfZod['Member']>>();
+expectTypeOf<EntityValue<OfValibot['Handle']>>().toEqualTypeOf<EntityValue<OfZod['Handle']>>();
 expectTypeOf<EntityValue<OfValibot['Movie']>>().toEqualTypeOf<EntityValue<OfZod['Movie']>>();

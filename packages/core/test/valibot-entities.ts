@@ -71,6 +71,14 @@ export const Member = defineEntity({
   indexes: [{ fields: ['email'], unique: 'partition' }],
 });
 
+/** As `Handle` of the suites. */
+export const Handle = defineEntity({
+  name: 'contract_handles',
+  schema: toStandardJsonSchema(v.object({ id: text, tenantId: text, handle: text })),
+  key: { partition: 'tenantId', id: 'id' },
+  indexes: [{ fields: ['handle'], unique: 'global' }],
+});
+
 /** As `Movie` of the suites. */
 export const Movie = defineEntity({
   name: 'contract_movies',
@@ -81,4 +89,11 @@ export const Movie = defineEntity({
 });
 
 /** As `contractEntities` of the suites. */
-export const contractEntities: readonly Entity[] = Object.freeze([Task, Reading, Setting, Member, Movie]);
+export const contractEntities: readonly Entity[] = Object.freeze([
+  Task,
+  Reading,
+  Setting,
+  Member,
+  Handle,
+  Movie,
+]);

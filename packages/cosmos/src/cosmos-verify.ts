@@ -1,4 +1,10 @@
-import { type CallOptions, type Entity, type GateAnswer, InvalidOptionsError } from '@polyphase/core';
+import {
+  type CallOptions,
+  type Entity,
+  type EntityIndex,
+  type GateAnswer,
+  InvalidOptionsError,
+} from '@polyphase/core';
 import { type CompositePath, compositeIndexesFor } from './composite-indexes.ts';
 import type { ContainerInfo } from './cosmos-container.ts';
 import type { RecordPlace } from './cosmos-write.ts';
@@ -50,6 +56,7 @@ export async function verifyEntity(
     ...compositeIndexesFor(entity).map((index) => indexAnswer(index, info)),
     ...declaredAnswers(entity, discriminator, info),
     ...undeclaredAnswers(entity, discriminator, info),
+    ...entity.indexes.filter((index) => index.unique === 'global').map(globalAnswer),
     ttlAnswer(info),
   ];
 }
@@ -135,6 +142,17 @@ function undeclaredAnswers(
       ? 'a container without it: an entity declares unique top-level fields only, and PostgreSQL would accept what this container refuses'
       : `add to the entity: indexes: [{ fields: ${JSON.stringify(paths.flat())}, unique: "partition" }]; the container refuses records of one partition that share it, a missing value counting as null`,
   }));
+}
+
+// Nothing to mend here: it says what holds when.
+function globalAnswer({ fields }: EntityIndex): GateAnswer {
+  return {
+    name: `unique over all partitions ${fields.map((field) => formatPath([field])).join(', ')}`,
+    passed: true,
+    seen: 'not enforced: Cosmos DB knows unique keys inside a partition only',
+    wanted:
+      'nothing of the container; PostgreSQL enforces it from phase 6 on, and the gates to the flip stay closed while two records share a value',
+  };
 }
 
 // Documents that expire by themselves leave no tombstone, so the other store would keep them.

@@ -91,7 +91,13 @@ const otherDocument = (id: string): JsonObject => ({
   title: 'other',
 });
 
-const capabilities: readonly Capability[] = ['etag', 'single-partition', 'unique', 'foreign'];
+const capabilities: readonly Capability[] = [
+  'etag',
+  'single-partition',
+  'unique',
+  'not-unique-global',
+  'foreign',
+];
 
 // An account elsewhere is reached in one way only.
 const ways =

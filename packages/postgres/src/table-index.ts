@@ -59,8 +59,9 @@ export function indexesOf(table: Table): readonly TableIndex[] {
     const across = make(`by_${what}`, [...fields, ...levels, id], live);
     const inside = make(`in_${what}`, [sql`hyb_pk`, ...fields, id], live);
     if (index.unique === undefined) return [across, inside];
+    const scope = index.unique === 'partition' ? [sql`hyb_pk`] : [];
     const definition = sql`
-      ${tableName(table)} (hyb_pk, ${sql.join(uniqueParts(table, index))}) nulls not distinct
+      ${tableName(table)} (${sql.join([...scope, ...uniqueParts(table, index)])}) nulls not distinct
       where not hyb_deleted and not hyb_clash`;
     const name = indexName(table, `unique_${what}`, definition);
     const unique = sql`create unique index if not exists ${sql.id(name)} on ${definition}`;

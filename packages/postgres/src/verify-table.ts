@@ -101,7 +101,7 @@ export async function verifyTable(
       'postgres-unique',
       await clashProblems(connections, table, place),
       'no value is taken twice',
-      'unique values inside each partition; mend the documents that share one',
+      'no two records share what an index has as unique; mend those that do',
     ),
   ];
 }

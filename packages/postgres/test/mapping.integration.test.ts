@@ -233,7 +233,7 @@ describeWith('postgres')('PostgreSQL keeps the contracts under other names', () 
     return { store, serverNowMs: async () => rows[0]?.now ?? 0 };
   };
   const binding = {
-    capabilities: ['base', 'atomic-apply', 'multi-partition', 'unique'] as const,
+    capabilities: ['base', 'atomic-apply', 'multi-partition', 'unique', 'unique-global'] as const,
     it,
     subject,
   };

@@ -42,7 +42,13 @@ async function cache() {
 }
 
 describe('memory documents', () => {
-  const capabilities: readonly Capability[] = ['etag', 'single-partition', 'unique', 'foreign'];
+  const capabilities: readonly Capability[] = [
+    'etag',
+    'single-partition',
+    'unique',
+    'not-unique-global',
+    'foreign',
+  ];
   const binding = { capabilities, it, subject: documents };
   bindContract(recordCases, binding);
   bindContract(queryCases, binding);
@@ -55,7 +61,13 @@ describe('memory documents', () => {
 });
 
 describe('memory rows', () => {
-  const capabilities: readonly Capability[] = ['base', 'atomic-apply', 'multi-partition', 'unique'];
+  const capabilities: readonly Capability[] = [
+    'base',
+    'atomic-apply',
+    'multi-partition',
+    'unique',
+    'unique-global',
+  ];
   const binding = { capabilities, it, subject: rows };
   bindContract(recordCases, binding);
   bindContract(queryCases, binding);

@@ -97,8 +97,9 @@ function recordHost(options: {
     },
     async verify(entity, callOptions) {
       await turn(callOptions);
-      const seen = `${tables.of(entity).entity.indexes.length} indexes`;
-      return [{ name: 'indexes', passed: true, seen, wanted: 'memory needs none' }];
+      const clashing = tables.of(entity).clashes();
+      const seen = `${clashing} records share a unique value with another`;
+      return [{ name: 'unique', passed: clashing === 0, seen, wanted: 'none; mend those that do' }];
     },
   };
 }

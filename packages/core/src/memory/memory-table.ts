@@ -1,4 +1,4 @@
-import type { Entity } from '../entity.ts';
+import type { Entity, EntityIndex } from '../entity.ts';
 import { AlreadyExistsError } from '../errors.ts';
 import { canonicalJson, type JsonObject, valueAt } from '../json.ts';
 import { keyLabel, keyText, partitionText, type RecordKey } from '../key.ts';
@@ -82,8 +82,8 @@ export class MemoryTable {
   }
 
   /**
-   * Refuses a live record whose unique values another live record of its partition has. A missing value counts as null, as in
-   * Cosmos DB.
+   * Refuses a live record whose unique values another live record of its partition has; or any other, where the index is global
+   * and these are rows. A missing value counts as null, as in Cosmos DB.
    *
    * @param among - the records that there will be
    * @throws {@link AlreadyExistsError}
@@ -93,22 +93,44 @@ export class MemoryTable {
     operation: string,
     among: Iterable<StoredRecord> = this.#records(),
   ): void {
-    const unique = this.entity.indexes.filter((index) => index.unique === 'partition');
-    if (record.value === undefined || unique.length === 0) return;
+    const indexes = this.#uniqueIndexes();
+    if (record.value === undefined || indexes.length === 0) return;
     const partition = partitionText(record.key.partition);
     for (const other of among) {
-      if (other.value === undefined || other.key.id === record.key.id) continue;
-      if (partitionText(other.key.partition) !== partition) continue;
-      for (const { fields } of unique) {
+      const isNear = partitionText(other.key.partition) === partition;
+      if (other.value === undefined || (isNear && other.key.id === record.key.id)) continue;
+      for (const { fields, unique } of indexes) {
+        if (unique === 'partition' && !isNear) continue;
         if (uniqueText(record, fields) !== uniqueText(other, fields)) continue;
         throw new AlreadyExistsError({
-          message: `Another record of the partition has the same [${fields.join(', ')}]`,
+          message: `Another record${unique === 'partition' ? ' of the partition' : ''} has the same [${fields.join(', ')}]`,
           operation,
           entity: this.entity.name,
           key: keyLabel(record.key),
         });
       }
     }
+  }
+
+  /** Number of records that share what an index has as unique: copies may, since swapped values arrive out of order. */
+  clashes(): number {
+    const seen = new Set<string>();
+    let clashing = 0;
+    for (const index of this.#uniqueIndexes())
+      for (const record of this.#records()) {
+        if (record.value === undefined) continue;
+        const scope = index.unique === 'partition' ? partitionText(record.key.partition) : '';
+        const text = JSON.stringify([index.fields, scope, uniqueText(record, index.fields)]);
+        if (seen.has(text)) clashing += 1;
+        seen.add(text);
+      }
+    return clashing;
+  }
+
+  #uniqueIndexes(): readonly EntityIndex[] {
+    return this.entity.indexes.filter(
+      ({ unique }) => unique === 'partition' || (unique === 'global' && this.#kind === 'rows'),
+    );
   }
 
   *#records(): Generator<StoredRecord, void, undefined> {

@@ -11,6 +11,7 @@ import type { RecordKey } from '../key.ts';
  * - `atomic-apply`: `apply` commits with a checkpoint and journal entries (rows)
  * - `multi-partition`: a unit of work spans partitions and entities; `single-partition`: it refuses to
  * - `unique`: `unique: "partition"` indexes are enforced
+ * - `unique-global`: `unique: "global"` indexes are enforced (rows); `not-unique-global`: they are not (documents)
  * - `foreign`: the subject can write around the SDK
  * - `flush`: the subject can empty the cache
  */
@@ -21,6 +22,8 @@ export type Capability =
   | 'multi-partition'
   | 'single-partition'
   | 'unique'
+  | 'unique-global'
+  | 'not-unique-global'
   | 'foreign'
   | 'flush';
 

@@ -58,6 +58,14 @@ export const Member = defineEntity({
   indexes: [{ fields: ['email'], unique: 'partition' }],
 });
 
+/** Values that are unique over all partitions, where the store can tell. */
+export const Handle = defineEntity({
+  name: 'contract_handles',
+  schema: z.object({ id: z.string(), tenantId: z.string(), handle: z.string() }),
+  key: { partition: 'tenantId', id: 'id' },
+  indexes: [{ fields: ['handle'], unique: 'global' }],
+});
+
 /** A loose entity: what is stored may not fit its schema. */
 export const Movie = defineEntity({
   name: 'contract_movies',
@@ -68,7 +76,14 @@ export const Movie = defineEntity({
 });
 
 /** Every entity that the contract suites use. A subject's store is prepared for all of them. */
-export const contractEntities: readonly Entity[] = Object.freeze([Task, Reading, Setting, Member, Movie]);
+export const contractEntities: readonly Entity[] = Object.freeze([
+  Task,
+  Reading,
+  Setting,
+  Member,
+  Handle,
+  Movie,
+]);
 
 /** A task with the fields that every task must have. */
 export function task(id: string, fields: JsonObject = {}): JsonObject {

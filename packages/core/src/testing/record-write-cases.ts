@@ -3,7 +3,7 @@ import type { RecordHost } from '../store.ts';
 import { compareVersions, firstCounter } from '../version.ts';
 import { equal, ok, present, rejects } from './assert.ts';
 import type { ContractCase } from './contract.ts';
-import { Member, Task, task } from './entities.ts';
+import { Handle, Member, Task, task } from './entities.ts';
 import { patch, put, remove, versionOf, write } from './intents.ts';
 
 type Case = ContractCase<Pick<RecordHost, 'records'>>;
@@ -129,6 +129,39 @@ const basics: readonly Case[] = [
       await rejects(write(records, put('create', Member, member('b', 't1'))), 'already-exists', 'second');
       await write(records, remove({ partition: ['t1'], id: 'a' }));
       await write(records, put('create', Member, member('b', 't1')));
+    },
+  },
+  {
+    name: 'a global unique value is taken once over all partitions, and given free by a delete',
+    requires: ['unique-global'],
+    run: async ({ store }) => {
+      const records = store.records(Handle);
+      const handle = (id: string, tenantId: string) => ({ id, tenantId, handle: 'ada' });
+      await write(records, put('create', Handle, handle('a', 't1')));
+      for (const [id, tenantId] of [
+        ['b', 't1'],
+        ['b', 't2'],
+        // The same id in another partition is another record.
+        ['a', 't2'],
+      ] as const)
+        await rejects(
+          write(records, put('create', Handle, handle(id, tenantId))),
+          'already-exists',
+          'second',
+        );
+      await write(records, put('replace', Handle, handle('a', 't1')));
+      await write(records, remove({ partition: ['t1'], id: 'a' }));
+      await write(records, put('create', Handle, handle('a', 't2')));
+    },
+  },
+  {
+    name: 'a global unique value may be in two partitions of a store that cannot tell',
+    requires: ['not-unique-global'],
+    run: async ({ store }) => {
+      const records = store.records(Handle);
+      for (const tenantId of ['t1', 't2'])
+        await write(records, put('create', Handle, { id: 'a', tenantId, handle: 'ada' }));
+      equal(await records.count(), 2, 'count');
     },
   },
 ];

@@ -56,10 +56,15 @@ export class Gates {
         return [
           () => this.#following(),
           (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.#rowsFit(signal),
           (signal) => this.#sameInBoth(this.#group.limits.reconcileAgeMs, signal),
         ];
       case '4 5':
-        return [(signal) => this.#journalEmpty('deadLetters', signal), (signal) => this.#recentSame(signal)];
+        return [
+          (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.#rowsFit(signal),
+          (signal) => this.#recentSame(signal),
+        ];
       case "6 5'":
         return [
           (signal) => this.#reverseSmall(signal),
@@ -98,6 +103,11 @@ export class Gates {
       ...((await stores.cosmos?.verify(entity, { signal })) ?? []),
       ...(await this.#postgres.verify(entity, { signal })),
     ];
+  }
+
+  // Before PostgreSQL can be the authority, its unique indexes must hold every row: values that clash are kept out of them.
+  async #rowsFit(signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    return this.#postgres.verify(this.#group.entity, { signal });
   }
 
   async #backfilled(): Promise<readonly GateAnswer[]> {
