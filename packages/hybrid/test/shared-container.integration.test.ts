@@ -166,8 +166,8 @@ describeWith('postgres')('a container of three types that other programs go on u
     expect(live.map(({ id, email, old }) => [id, email, old])).toEqual(
       Array.from({ length: 12 }, (_, i) => i)
         .filter((i) => i !== 1)
-        .map((i) => [`a${i}`, i === 0 ? 'new@x' : `${i}@x`, { kept: i }])
-        .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+        .toSorted((a, b) => (`a${a}` < `a${b}` ? -1 : 1))
+        .map((i) => [`a${i}`, i === 0 ? 'new@x' : `${i}@x`, { kept: i }]),
     );
     expect((await sessions.get({ tenantId: 't1', id: 'live' }))?.value.n).toBe(written);
     const orders = await rawOf(container, 'order');
