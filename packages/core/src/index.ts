@@ -26,6 +26,12 @@ export {
   type StorePolicy,
 } from './config.ts';
 export {
+  type ConfigSource,
+  type LoadedConfig,
+  type PollingOptions,
+  watchByPolling,
+} from './config-source.ts';
+export {
   type AdvanceOptions,
   type Authority,
   authorityOf,

@@ -158,14 +158,14 @@ describe('a config file', () => {
     const folder = await mkdtemp(join(tmpdir(), 'config-'));
     try {
       const path = join(folder, 'polyphase.json');
-      await expect(configFromFile(path)).rejects.toThrow('cannot be read');
+      await expect(configFromFile(path).read()).rejects.toThrow('cannot be read');
       await writeFile(path, '{ "revision": 1');
-      await expect(configFromFile(path)).rejects.toThrow('is no JSON');
+      await expect(configFromFile(path).read()).rejects.toThrow('is no JSON');
       await writeFile(path, JSON.stringify(config(good).loaded));
-      const hybrid = await start(await configFromFile(path));
+      const hybrid = await start(await configFromFile(path).read());
       expect(hybrid.status('notes').wanted).toBe('0');
       await writeFile(path, JSON.stringify(config({ policy: 'mongo' }, 2).loaded));
-      await expect(hybrid.configure(await configFromFile(path))).rejects.toThrow(InvalidOptionsError);
+      await expect(hybrid.configure(await configFromFile(path).read())).rejects.toThrow(InvalidOptionsError);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -1,4 +1,5 @@
 import type { GateAnswer, Phase } from '@polyphase/core';
+import type { PlannedStep } from './hybrid-status.ts';
 
 /** What a hybrid tells whoever listens. Names are stable; payloads may gain fields. */
 export interface HybridNotices {
@@ -15,6 +16,10 @@ export interface HybridNotices {
   readonly trouble: { readonly entity: string; readonly where: string; readonly error: unknown };
   /** A second write of the dual phases was skipped; the change feed will bring it. */
   readonly inlineSkipped: { readonly entity: string; readonly error: unknown };
+  /** Another config was taken from the source, with the steps that lie ahead. */
+  readonly config: { readonly revision: number; readonly steps: readonly PlannedStep[] };
+  /** What the source holds was refused, or cannot be reached: the running config stays. Told once for each reason. */
+  readonly configKept: { readonly error: unknown };
   /** The cache could not be used; the authority answered. */
   readonly cacheTrouble: { readonly entity: string; readonly error: unknown };
   /** Changes were copied from store to store. */

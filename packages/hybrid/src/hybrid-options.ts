@@ -2,10 +2,12 @@ import type {
   CachedPolicy,
   CacheStore,
   Clock,
+  ConfigSource,
   CosmosOnlyPolicy,
   DocumentStore,
   DualWritePolicy,
   Entity,
+  LoadedConfig,
   PostgresPrimaryPolicy,
   RelationalStore,
 } from '@polyphase/core';
@@ -43,18 +45,12 @@ export interface ConfigFor<Stores extends HybridStores, Entities extends readonl
   readonly entities: { readonly [Name in Entities[number]['name']]: PolicyFor<Stores> };
 }
 
-/** A config of which nothing is known at compile time, such as one from a file: it is checked when it is used. */
-export interface LoadedConfig {
-  /** What was loaded. */
-  readonly loaded: unknown;
-}
-
 /** What {@link createHybrid} takes. */
 export interface HybridOptions<Stores extends HybridStores, Entities extends readonly Entity<object>[]> {
   readonly stores: Stores;
   readonly entities: Entities;
-  /** What is wanted of each entity; see `Hybrid.configure` for changing it. */
-  readonly config: ConfigFor<Stores, Entities> | LoadedConfig;
+  /** What is wanted of each entity, or where that is kept: a source is followed. See `Hybrid.configure` for changing it by hand. */
+  readonly config: ConfigFor<Stores, Entities> | LoadedConfig | ConfigSource;
   /** Times and bounds of the protocol. @default those of the options */
   readonly protocol?: ProtocolOptions;
   /** Where time comes from. @default the machine's clock */

@@ -1,16 +1,19 @@
 import {
+  type ConfigSource,
   type Entity,
   InvalidOptionsError,
+  type LoadedConfig,
   type NoticeListener,
   Notices,
-  parseConfig,
   type ResolvedConfig,
   StoreRepository,
   systemClock,
 } from '@polyphase/core';
+import { ConfigFollower, type ConfigFollowerOptions } from './config/config-follower.ts';
+import { checkRevision, resolveConfig } from './config/resolve-config.ts';
 import { EntityRuntime } from './entity-runtime.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
-import type { ConfigFor, HybridOptions, HybridStores, LoadedConfig } from './hybrid-options.ts';
+import type { ConfigFor, HybridOptions, HybridStores } from './hybrid-options.ts';
 import type { RepositoryOf } from './hybrid-repository.ts';
 import { type EntityStatus, type PlannedStep, planOf, statusOf } from './hybrid-status.ts';
 import { HybridTransaction, type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
@@ -37,6 +40,7 @@ export class Hybrid<
   #config: ResolvedConfig;
   #configuring: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
+  #follower: ConfigFollower | undefined;
 
   /** @internal Use {@link createHybrid}, which also opens it. */
   constructor(options: {
@@ -93,7 +97,7 @@ export class Hybrid<
 
   async #configure(config: unknown): Promise<readonly PlannedStep[]> {
     const runtimes = [...this.#registered.values()];
-    const resolved = resolve(
+    const resolved = resolveConfig(
       config,
       runtimes.map((it) => it.entity),
       this.#stores,
@@ -136,15 +140,28 @@ export class Hybrid<
       /** Longest wait for calls that are under way, in milliseconds. @default 5000 */ readonly drainMs?: number;
     } = {},
   ): Promise<void> {
-    this.#closed ??= Promise.all(
-      [...this.#registered.values()].map(({ runtime }) => runtime.close(options.drainMs ?? DRAIN_MS)),
-    ).then(() => undefined);
+    this.#closed ??= this.#close(options.drainMs ?? DRAIN_MS);
     return this.#closed;
   }
 
   /** The same as {@link Hybrid.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal Takes what a source holds from now on, until it is closed. */
+  follow(options: Omit<ConfigFollowerOptions, 'configure' | 'notices'>): void {
+    const configure = async (config: LoadedConfig): Promise<void> => {
+      const steps = await this.configure(config);
+      this.#notices.tell('config', { revision: this.#config.revision, steps });
+    };
+    this.#follower = new ConfigFollower({ ...options, configure, notices: this.#notices });
+    this.#follower.start();
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    await this.#follower?.stop();
+    await Promise.all([...this.#registered.values()].map(({ runtime }) => runtime.close(drainMs)));
   }
 
   #of(entity: Entity): Registered {
@@ -166,45 +183,13 @@ export class Hybrid<
   }
 }
 
-function resolve(config: unknown, entities: readonly Entity<object>[], stores: HybridStores): ResolvedConfig {
-  const plain = typeof config === 'object' && config !== null && 'loaded' in config ? config.loaded : config;
-  const resolved = parseConfig(
-    plain,
-    entities.map((entity) => entity.name),
-  );
-  const problems: string[] = [];
-  for (const [name, policy] of resolved.entities) {
-    const needs = (what: 'cosmos' | 'postgres' | 'cache') => {
-      if (!stores[what])
-        problems.push(`entities.${name}: its policy needs the ${what} store, which was not given`);
-    };
-    if (policy.cacheTtlMs !== undefined) needs('cache');
-    if (policy.wish.phase !== '6' && policy.wish.phase !== '7') needs('cosmos');
-    if (policy.wish.phase !== '0') needs('postgres');
-  }
-  if (problems.length > 0)
-    throw new InvalidOptionsError({ message: 'The config is not usable; the running one stays', problems });
-  return resolved;
-}
-
-function checkRevision(running: ResolvedConfig, next: ResolvedConfig): void {
-  const refuse = (message: string) => new InvalidOptionsError({ message });
-  if (next.revision < running.revision)
-    throw refuse(
-      `Config revision ${next.revision} is lower than ${running.revision}, which runs; raise it to change anything`,
-    );
-  const text = (config: ResolvedConfig) =>
-    JSON.stringify([...config.entities].toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  if (next.revision === running.revision && text(next) !== text(running))
-    throw refuse(
-      `Config revision ${next.revision} runs already and says something else; raise it to change anything`,
-    );
-}
-
 /**
  * Opens repositories over the stores that are given, as config says.
  *
  * Where PostgreSQL is down, entities that may still live in Cosmos DB begin there, and the rest follows when it is back.
+ *
+ * Config from a source is followed: whenever what is there changes, it is taken as by {@link Hybrid.configure}, with the notice
+ * `config`, or refused with the notice `configKept`, and the running one stays.
  *
  * @throws `InvalidOptionsError` for a config or options that cannot be used, or while another process is at work on a control row
  * @throws `ConnectionError` when an entity's authority cannot be found out
@@ -240,7 +225,9 @@ export async function createHybrid<
   const names = entities.map((entity) => entity.name);
   if (new Set(names).size !== names.length)
     throw new InvalidOptionsError({ message: 'Two entities have the same name; each needs its own' });
-  const config = resolve(options.config, entities, stores);
+  const source = isSource(options.config) ? options.config : undefined;
+  const running = await source?.read({ signal: options.signal });
+  const config = resolveConfig(running ?? options.config, entities, stores);
   const notices = new Notices<HybridNotices>({
     onListenerError: (error) =>
       queueMicrotask(() => process.emitWarning(error instanceof Error ? error : String(error))),
@@ -276,7 +263,12 @@ export async function createHybrid<
     await hybrid.close({ drainMs: 0 });
     throw error;
   });
+  if (source && running) hybrid.follow({ source, running, clock, pollMs: limits.pollMs });
   return hybrid;
+}
+
+function isSource(config: object): config is ConfigSource {
+  return 'watch' in config && typeof config.watch === 'function';
 }
 
 // When one cannot open, the others are stopped, and have ended before the failure is told: nothing is left behind.

@@ -1,6 +1,7 @@
 // What an application needs of core, so that one import serves it.
 export {
   AlreadyExistsError,
+  type ConfigSource,
   ConflictError,
   ConnectionError,
   defineEntity,
@@ -12,6 +13,7 @@ export {
   InvalidOptionsError,
   isPolyphaseError,
   isTransientError,
+  type LoadedConfig,
   NotFoundError,
   type Page,
   type PolyphaseConfig,
@@ -28,14 +30,14 @@ export {
   type Version,
   type Where,
 } from '@polyphase/core';
-export { configFromFile } from './config-file.ts';
+export { type ConfigEnvOptions, configFromEnv, type Environment } from './config/config-env.ts';
+export { type ConfigFileOptions, configFromFile } from './config/config-file.ts';
 export { createHybrid, type Hybrid } from './hybrid.ts';
 export { type HybridNotices } from './hybrid-notices.ts';
 export {
   type ConfigFor,
   type HybridOptions,
   type HybridStores,
-  type LoadedConfig,
   type PolicyFor,
 } from './hybrid-options.ts';
 export { type HybridRepository, type RepositoryOf } from './hybrid-repository.ts';

@@ -2,6 +2,7 @@ import { digestOf, type Entity, InvalidOptionsError } from '@polyphase/core';
 import type { Migration, MigrationProvider } from 'kysely/migration';
 import { sdkTables } from './migrations/000001-sdk-tables.ts';
 import { nativeTexts } from './migrations/000002-native-texts.ts';
+import { configTable } from './migrations/000003-config.ts';
 import { entityTable } from './migrations/entity-table.ts';
 import { wantedTable } from './table.ts';
 import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
@@ -66,6 +67,7 @@ export function entityMigrations(entities: readonly Entity[], names: TableNames)
     getMigrations: async (): Promise<Record<string, Migration>> => ({
       '000001-sdk-tables': sdkTables,
       '000002-native-texts': nativeTexts,
+      '000003-config': configTable,
       ...Object.fromEntries(
         entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),

@@ -6,10 +6,11 @@ import {
   type RecordStore,
   type RelationalStore,
 } from '@polyphase/core';
-import { Kysely, PostgresDialect } from 'kysely';
+import type { Kysely } from 'kysely';
 import { applyMigrations } from './apply-migrations.ts';
 import { Connections, type UseOptions } from './connections.ts';
-import { guard, type PostgresPool } from './driver.ts';
+import type { PostgresPool } from './driver.ts';
+import { lentKysely } from './lent-kysely.ts';
 import { PostgresCheckpointStore } from './postgres-checkpoint-store.ts';
 import { PostgresControlStore } from './postgres-control-store.ts';
 import { PostgresDirtyKeys } from './postgres-dirty-keys.ts';
@@ -86,7 +87,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
   const connections = new Connections({ pool, timeoutMs });
   const tables = new Tables({ names });
   const records = new Map<Entity, RecordStore>();
-  const kysely = kyselyOn(pool);
+  const kysely = lentKysely(pool);
   const known = new Map<string, Entity>();
   return {
     kind: 'rows',
@@ -167,17 +168,6 @@ async function migrate(
   } catch (error) {
     throw toPolyphaseError(error, { operation: 'prepare' });
   }
-}
-
-// Destroying a Kysely ends its pool; this pool is the caller's.
-function kyselyOn(pool: PostgresPool): Kysely<unknown> {
-  const connect = async (): ReturnType<PostgresPool['connect']> => {
-    const client = await pool.connect();
-    guard(client);
-    return client;
-  };
-  const lent = { connect, end: async (): Promise<void> => undefined, options: pool.options };
-  return new Kysely({ dialect: new PostgresDialect({ pool: lent }) });
 }
 
 function checkOptions({ pool, schema, map, migrations, timeoutMs }: Required<PostgresStoreOptions>): void {

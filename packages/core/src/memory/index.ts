@@ -3,6 +3,7 @@
  *
  * @module @polyphase/core/memory
  */
+export { type MemoryConfigSource, memoryConfigSource } from './memory-config-source.ts';
 export type { ForeignDocuments } from './memory-foreign.ts';
 export { matches, runQuery } from './memory-query.ts';
 export {

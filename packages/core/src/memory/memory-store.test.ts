@@ -1,4 +1,5 @@
 import { describe, it } from 'vitest';
+import type { JsonValue } from '../json.ts';
 import {
   atomicApplyCases,
   bindContract,
@@ -6,6 +7,7 @@ import {
   cacheCases,
   changeFeedCases,
   checkpointCases,
+  configSourceCases,
   contractEntities,
   controlCases,
   dirtyKeyCases,
@@ -18,7 +20,7 @@ import {
   repositoryCases,
   unitOfWorkCases,
 } from '../testing/index.ts';
-import { memoryCacheStore, memoryDocumentStore, memoryRelationalStore } from './index.ts';
+import { memoryCacheStore, memoryConfigSource, memoryDocumentStore, memoryRelationalStore } from './index.ts';
 
 async function documents() {
   const clock = manualClock();
@@ -83,4 +85,13 @@ describe('memory rows', () => {
 
 describe('memory cache', () => {
   bindContract(cacheCases, { capabilities: ['flush'], it, subject: cache });
+});
+
+describe('memory config', () => {
+  const subject = async () => {
+    const source = memoryConfigSource();
+    const put = async (config: JsonValue) => source.put(config);
+    return { store: { source, put, remove: async () => source.remove() } };
+  };
+  bindContract(configSourceCases, { capabilities: ['hot-reload'], it, subject });
 });

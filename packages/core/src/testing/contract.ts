@@ -14,6 +14,7 @@ import type { RecordKey } from '../key.ts';
  * - `unique-global`: `unique: "global"` indexes are enforced (rows); `not-unique-global`: they are not (documents)
  * - `foreign`: the subject can write around the SDK
  * - `flush`: the subject can empty the cache
+ * - `hot-reload`: a config source tells of changes while it is watched
  */
 export type Capability =
   | 'etag'
@@ -25,7 +26,8 @@ export type Capability =
   | 'unique-global'
   | 'not-unique-global'
   | 'foreign'
-  | 'flush';
+  | 'flush'
+  | 'hot-reload';
 
 /** Writes around the SDK, as an older program does: no checks, no stamp, deletes without a tombstone. */
 export interface ForeignWriter {

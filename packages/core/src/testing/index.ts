@@ -7,6 +7,7 @@ export { atomicApplyCases } from './atomic-apply-cases.ts';
 export { cacheCases } from './cache-cases.ts';
 export { changeFeedCases } from './change-feed-cases.ts';
 export { checkpointCases } from './checkpoint-cases.ts';
+export { type ConfigSourceSubject, configSourceCases } from './config-source-cases.ts';
 export {
   type BindOptions,
   bindContract,

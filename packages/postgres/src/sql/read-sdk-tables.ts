@@ -4,7 +4,8 @@ import { defineStatement, type Statement, textCell } from '../statement.ts';
 /** Names of the SDK's own tables and functions that are missing. */
 export const readSdkTables: Statement<undefined, string> = defineStatement<undefined, string>(
   () => sql`
-    select name from unnest(array['entity_table', 'control', 'lease', 'checkpoint', 'dirty_key', 'journal']) as wanted (name)
+    select name
+    from unnest(array['entity_table', 'control', 'lease', 'checkpoint', 'dirty_key', 'journal', 'config']) as wanted (name)
     where to_regclass('polyphase.' || name) is null
     union all
     select name from unnest(array['timestamp_text(timestamptz, int)', 'date_text(date)']) as wanted (name)
