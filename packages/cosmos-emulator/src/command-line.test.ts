@@ -6,7 +6,7 @@ describe('the command line', () => {
   it('serves on the usual port with the usual key unless it is told otherwise', () => {
     expect(parseCommandLine([])).toEqual({
       kind: 'serve',
-      emulator: { key: wellKnownKey, partitions: 1, consistency: 'Session', durability: 'process' },
+      emulator: { key: wellKnownKey, consistency: 'Session', durability: 'process' },
       listen: { port: 8081, host: 'localhost', tls: false },
       certificateFile: undefined,
     });

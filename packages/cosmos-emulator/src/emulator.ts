@@ -19,7 +19,10 @@ export interface CosmosEmulatorOptions {
   readonly key?: string;
   /** A second key, in base64, that may read but neither write nor see permissions. @default none */
   readonly readOnlyKey?: string;
-  /** Physical partitions of each container, from 1 to 100. @default 1 */
+  /**
+   * Physical partitions of each new container, from 1 to 100.
+   * @default by its throughput, as on the service: one for each 6,000 RU/s, or 10,000 RU/s with autoscale
+   */
   readonly partitions?: number;
   /** Consistency that the account declares: the strongest that a request may ask for. @default 'Session' */
   readonly consistency?: ConsistencyLevel;
@@ -98,14 +101,14 @@ export class CosmosEmulator {
     const {
       key = wellKnownKey,
       readOnlyKey,
-      partitions = 1,
+      partitions,
       consistency = 'Session',
       durability = 'process',
       scriptTimeoutMs = 5000,
       data,
       now,
     } = options;
-    if (!Number.isInteger(partitions) || partitions < 1 || partitions > 100) {
+    if (partitions !== undefined && !(Number.isInteger(partitions) && partitions >= 1 && partitions <= 100)) {
       throw new RangeError(`partitions must be an integer from 1 to 100, not ${partitions}.`);
     }
     if (!(scriptTimeoutMs > 0 && scriptTimeoutMs <= 3_600_000)) {

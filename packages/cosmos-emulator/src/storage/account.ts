@@ -4,7 +4,7 @@ import { conflict, notFound, ownerNotFound } from '../service-error.ts';
 import { Container } from './container.ts';
 import { parseContainer } from './container-properties.ts';
 import type { Journal, JournalEntry, Resource } from './journal.ts';
-import { offerOf, type Throughput } from './offer.ts';
+import { offerOf, partitionsFor, type Throughput } from './offer.ts';
 import { evenLayout } from './physical-partition.ts';
 import { createResourceIds, newEtag, type ResourceIds } from './resource-id.ts';
 import { ResourceTree } from './resource-tree.ts';
@@ -41,14 +41,14 @@ const containerLinks = {
 /** Everything that the emulator holds. Every change is an entry of the journal first, then true. */
 export class Account {
   readonly clock: EmulatorClock;
-  readonly #partitions: number;
+  readonly #partitions: number | undefined;
   readonly #journal: Journal;
   readonly #rids: ResourceIds = createResourceIds();
   #tree = new ResourceTree();
   /** By resource id. */
   readonly #containers = new Map<string, Container>();
 
-  constructor(init: { clock: EmulatorClock; partitions: number; journal: Journal }) {
+  constructor(init: { clock: EmulatorClock; partitions: number | undefined; journal: Journal }) {
     this.clock = init.clock;
     this.#partitions = init.partitions;
     this.#journal = init.journal;
@@ -131,7 +131,8 @@ export class Account {
     const created = { collection, parent, body: { ...definition, id }, ridBytes: 8, links: containerLinks };
     const resource = this.#newResource(created);
     const { _rid } = resource;
-    const layout = evenLayout(this.#partitions, partitionKey, () => this.#rids.next(_rid, 16));
+    const count = this.#partitions ?? partitionsFor(throughput);
+    const layout = evenLayout(count, partitionKey, () => this.#rids.next(_rid, 16));
     this.#commit(
       { type: 'put', collection, resource },
       { type: 'partitions', container: _rid, layout },

@@ -10,6 +10,14 @@ export type Throughput =
 /** What a container gets that asks for nothing and has nothing to share. */
 export const defaultThroughput: Throughput = { kind: 'manual', units: 400 };
 
+/** Request units per second that a physical partition of a new container gets, by the service's guide to scaling. */
+const unitsOfPartition: Readonly<Record<Throughput['kind'], number>> = { manual: 6000, autoscale: 10_000 };
+
+/** How many physical partitions a new container gets for its throughput: one where it shares that of its database. */
+export function partitionsFor(throughput: Throughput | undefined): number {
+  return throughput === undefined ? 1 : Math.ceil(peakOf(throughput) / unitsOfPartition[throughput.kind]);
+}
+
 type Headers = Readonly<Record<string, string | undefined>>;
 
 const autoscaleHeader = 'x-ms-cosmos-offer-autopilot-settings';
