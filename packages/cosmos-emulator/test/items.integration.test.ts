@@ -233,6 +233,16 @@ describe('expiry', () => {
     expect((await refusal(container.items.create({ id: 'other', pk: 'a', u: 2 }))).code).toBe(409);
   });
 
+  it('lets an item live for all its seconds, wherever in a second it was written', async () => {
+    const { container, emulator } = await setUp({ defaultTtl: 2 });
+    emulator.clock.set(1_700_000_000_900);
+    await container.items.create({ id: '1', pk: 'a' });
+    emulator.clock.set(1_700_000_002_899);
+    expect((await container.item('1', 'a').read()).statusCode).toBe(200);
+    emulator.clock.set(1_700_000_002_900);
+    expect((await container.item('1', 'a').read()).statusCode).toBe(404);
+  });
+
   it('is off without a default, and by item only with -1', async () => {
     const off = await setUp();
     await off.container.items.create({ id: '1', pk: 'a', ttl: 1 });

@@ -189,6 +189,7 @@ export class Container {
       id: stored.id,
       sequence: old?.sequence ?? ++this.#sequence,
       lsn: 0,
+      writtenMs: this.#clock.now(),
       partition,
       document: stored,
       size: JSON.stringify(stored).length,
@@ -291,8 +292,9 @@ export class Container {
     this.#rids.seen(document._rid);
     this.#sequence = Math.max(this.#sequence, sequence);
     const uniqueClaims = this.#uniqueClaims(document, partition.keyText);
-    const size = text.length;
-    return { live: true, id: document.id, sequence, lsn, partition, document, size, uniqueClaims };
+    const { id, _ts } = document;
+    const written = { sequence, lsn, writtenMs: _ts * 1000 };
+    return { live: true, id, ...written, partition, document, size: text.length, uniqueClaims };
   }
 
   #wholeKey(key: PartitionKey | undefined): string | undefined {

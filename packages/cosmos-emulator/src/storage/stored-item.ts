@@ -12,6 +12,8 @@ export interface StoredItem extends LogEntry {
   /** Place in the order of writes inside the physical partition; given by the commit. */
   lsn: number;
   readonly partition: LogicalPartition;
+  /** When it was written, in milliseconds since the Unix epoch; to the second, as `_ts` is, when it was restored. */
+  readonly writtenMs: number;
   /** The document with its system properties. Never changed in place. */
   readonly document: StoredDocument;
   /** Length of the document as JSON text. The text itself is not kept: it would double the memory of each item. */
