@@ -117,7 +117,7 @@ function requireRoute(
   query: { container: Container; scope: ItemScope; prepared: PreparedQuery; parameters: Parameters },
 ): void {
   const { container, scope, prepared, parameters } = query;
-  if (scope.key !== undefined || scope.physical !== undefined) return;
+  if (scope.key !== undefined || scope.physical !== undefined || prepared.query.from.length === 0) return;
   const { partitionKey } = container.properties;
   const ranges = queryRanges(prepared, parameters, partitionKey);
   const [range, ...others] = ranges;

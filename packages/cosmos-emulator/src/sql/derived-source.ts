@@ -22,6 +22,11 @@ export function overDocuments(query: Query): Query {
   return { ...query, from: [{ alias, source, iterate: false }, ...joins] };
 }
 
+/** Runs a query without FROM: it looks at no document, and gives its one row whatever the container holds. */
+export function overNothing(compiled: CompiledQuery): CompiledQuery {
+  return { ...compiled, executeOver: (_, run) => compiled.executeOver([{}], run), paging: 'whole' };
+}
+
 /** Runs a query over all the results of another, such as its groups, which no single document gives. */
 export function overResults(inner: CompiledQuery, outer: CompiledQuery): CompiledQuery {
   return {

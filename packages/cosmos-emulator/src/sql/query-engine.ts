@@ -4,7 +4,7 @@ import { type AccessPathFinder, accessPathFinder } from './access-path.ts';
 import type { Query } from './ast.ts';
 import { checkLimits } from './check.ts';
 import { computedProperties } from './computed-property.ts';
-import { derivedSource, isByDocument, overDocuments, overResults } from './derived-source.ts';
+import { derivedSource, isByDocument, overDocuments, overNothing, overResults } from './derived-source.ts';
 import { compile } from './evaluate.ts';
 import { rootName } from './from.ts';
 import { applyIndexPolicy } from './index-policy.ts';
@@ -57,6 +57,7 @@ export function compileTop(
   computed: ReadonlyMap<string, Evaluator> = new Map(),
 ): CompiledQuery {
   checkLimits(query);
+  if (query.from.length === 0) return overNothing(compileOver(query, computed));
   const source = derivedSource(query);
   if (source === undefined) return compileOver(query, computed);
   const inner = compileTop(source, computed);
