@@ -1,12 +1,13 @@
-import { isObject, type Json, type JsonObject, shown } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 import { badRequest } from '../service-error.ts';
 import { parseComputedProperty } from '../sql/computed-property.ts';
+import { requireTexts, requireVectors } from './search-policies.ts';
 
 /** Checks the policies of a definition, and gives them with what the service fills in. Throws status 400. */
 export function parsePolicies(body: JsonObject): JsonObject {
-  const { vectorEmbeddingPolicy, fullTextPolicy, computedProperties, changeFeedPolicy } = body;
-  requireVectorPaths(body.indexingPolicy, parseEmbeddings(vectorEmbeddingPolicy));
-  if (fullTextPolicy !== undefined) requireFullText(fullTextPolicy);
+  const { computedProperties, changeFeedPolicy } = body;
+  requireVectors(body);
+  requireTexts(body);
   if (computedProperties !== undefined) requireComputed(computedProperties);
   if (changeFeedPolicy !== undefined) requireRetention(changeFeedPolicy);
   requireAnalyticalTtl(body.analyticalStorageTtl);
@@ -34,41 +35,6 @@ function geospatial(value: Json | undefined): JsonObject {
   const config = objectOr(value, { type: 'Geography' }, 'geospatialConfig');
   if (config.type === 'Geography' || config.type === 'Geometry') return config;
   throw invalid('geospatialConfig');
-}
-
-const dataTypes: ReadonlySet<unknown> = new Set(['float16', 'float32', 'uint8', 'int8']);
-const distances: ReadonlySet<unknown> = new Set(['euclidean', 'cosine', 'dotproduct']);
-
-/** Gives the paths that hold vectors. */
-function parseEmbeddings(value: Json | undefined): ReadonlySet<unknown> {
-  const { vectorEmbeddings = [] } = objectOr(value, {}, 'vectorEmbeddingPolicy');
-  if (!Array.isArray(vectorEmbeddings)) throw invalid('vectorEmbeddingPolicy');
-  for (const entry of vectorEmbeddings) {
-    const { path, dataType, dimensions, distanceFunction } = isObject(entry) ? entry : {};
-    const isSized = typeof dimensions === 'number' && Number.isInteger(dimensions) && dimensions >= 1;
-    const isKnown = dataTypes.has(dataType) && distances.has(distanceFunction);
-    if (!isPath(path) || !isSized || dimensions > 4096 || !isKnown) throw invalid('vectorEmbeddingPolicy');
-  }
-  return new Set(vectorEmbeddings.map((entry) => (isObject(entry) ? entry.path : undefined)));
-}
-
-function requireVectorPaths(policy: Json | undefined, known: ReadonlySet<unknown>): void {
-  const indexes = isObject(policy) && Array.isArray(policy.vectorIndexes) ? policy.vectorIndexes : [];
-  for (const index of indexes) {
-    const path = isObject(index) ? index.path : undefined;
-    if (!known.has(path)) {
-      throw badRequest(
-        `The Vector Indexing Policy's path '${shown(path)}' does not match any path in the Vector Embedding Policy.`,
-      );
-    }
-  }
-}
-
-function requireFullText(value: Json): void {
-  const { fullTextPaths = [] } = objectOr(value, {}, 'fullTextPolicy');
-  const isGood =
-    Array.isArray(fullTextPaths) && fullTextPaths.every((entry) => isObject(entry) && isPath(entry.path));
-  if (!isGood) throw invalid('fullTextPolicy');
 }
 
 const systemNames: ReadonlySet<string> = new Set([
@@ -116,10 +82,6 @@ function requireAnalyticalTtl(value: Json | undefined): void {
   if (value === undefined || value === null) return;
   if (typeof value !== 'number' || !Number.isInteger(value) || value < -1)
     throw invalid('analyticalStorageTtl');
-}
-
-function isPath(value: Json | undefined): value is string {
-  return typeof value === 'string' && value.startsWith('/') && value.length > 1;
 }
 
 function objectOr(value: Json | undefined, otherwise: JsonObject, name: string): JsonObject {

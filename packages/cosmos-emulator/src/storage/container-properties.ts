@@ -9,6 +9,7 @@ import {
   requireKeyPath,
 } from './partition-key-definition.ts';
 import { requireName } from './resource-id.ts';
+import { requireSameVectors } from './search-policies.ts';
 
 /** How points lie: on the Earth, in degrees, or on a plane. */
 export type Geospatial = 'Geography' | 'Geometry';
@@ -74,6 +75,7 @@ export function parseReplacement(old: ContainerProperties, body: Json | undefine
   if (canonical(definition.conflictResolutionPolicy) !== canonical(conflictResolutionPolicy)) {
     throw badRequest('The conflict resolution policy of a container cannot be changed.');
   }
+  requireSameVectors(old.definition, definition);
   return replacement;
 }
 

@@ -28,9 +28,11 @@ export function parseIndexingPolicy(value: Json | undefined): JsonObject {
 function coverage(policy: JsonObject): JsonObject {
   const excluded = pathList(policy.excludedPaths, requireIndexPath);
   const excludesAll = excluded.some(({ path }) => path === everything);
-  const given = policy.includedPaths === undefined || policy.includedPaths === null;
-  const included =
-    given && !excludesAll ? [{ path: everything }] : pathList(policy.includedPaths, requireIndexPath);
+  const sent = pathList(policy.includedPaths, requireIndexPath);
+  const isGiven = policy.includedPaths !== undefined && policy.includedPaths !== null;
+  // Clients that always send both lists mean the default when both are empty.
+  const isDefault = isGiven ? sent.length === 0 && excluded.length === 0 : !excludesAll;
+  const included = isDefault ? [{ path: everything }] : sent;
   if (!excludesAll && !included.some(({ path }) => path === everything || path === '/')) {
     throw badRequest(
       'The special mandatory indexing path "/" is not provided in any of the path type sets. Please provide this path in one of the sets.',
