@@ -19,6 +19,12 @@ async function database(): Promise<{ emulator: CosmosEmulator; client: CosmosCli
   return { emulator, client, database: client.database('db') };
 }
 
+function vectors(dimensions: number): Record<string, unknown> {
+  return {
+    vectorEmbeddings: [{ path: '/v', dataType: 'float32', dimensions, distanceFunction: 'euclidean' }],
+  };
+}
+
 /** Sends a definition that the SDK's types would not let through. */
 async function createRaw(
   emulator: CosmosEmulator,
@@ -220,7 +226,29 @@ describe('containers', () => {
     [
       'a vector index without vectors',
       { indexingPolicy: { vectorIndexes: [{ path: '/v', type: 'flat' }] } },
-      "'/v'",
+      "path::/v not matching in Embedding's path",
+    ],
+    [
+      'a flat index of long vectors',
+      {
+        vectorEmbeddingPolicy: vectors(506),
+        indexingPolicy: { vectorIndexes: [{ path: '/v', type: 'flat' }] },
+      },
+      'at most 505 dimensions',
+    ],
+    ['a vector without end', { vectorEmbeddingPolicy: vectors(4097) }, 'vectorEmbeddingPolicy'],
+    [
+      'a text index without texts',
+      { indexingPolicy: { fullTextIndexes: [{ path: '/text' }] } },
+      'Full Text Index /text does not match',
+    ],
+    ['an unknown language', { fullTextPolicy: { defaultLanguage: 'tlh-KX' } }, 'unsupported language tlh-KX'],
+    [
+      'texts in an unknown language',
+      {
+        fullTextPolicy: { defaultLanguage: 'en-US', fullTextPaths: [{ path: '/text', language: 'spoken' }] },
+      },
+      'unsupported language spoken',
     ],
     [
       'an unknown distance',
@@ -535,6 +563,26 @@ describe('users and permissions', () => {
       expect(refused.code).toBe(400);
     }
     expect((await user.permissions.readAll().fetchAll()).resources).toEqual([]);
+  });
+});
+
+describe('a container of the time before partition keys', () => {
+  it('is served to clients that know of no keys, and to those that do', async () => {
+    const { emulator, client } = await setUp();
+    const old = async (method: string, path: string, body?: Record<string, unknown>): Promise<number> => {
+      const headers = { 'x-ms-version': '2018-06-18' };
+      const sent = body === undefined ? {} : { body };
+      return (await rawRequest(emulator, { method, path: `/dbs/db/colls${path}`, headers, ...sent })).status;
+    };
+    expect(await old('POST', '', { id: 'old' })).toBe(201);
+    expect(await old('POST', '/old/docs', { id: '1' })).toBe(201);
+    expect(await old('GET', '/old/docs/1')).toBe(200);
+    expect(await old('PUT', '/old/docs/1', { id: '1', v: 2 })).toBe(200);
+    const container = client.database('db').container('old');
+    expect((await container.item('1').read()).resource).toMatchObject({ v: 2 });
+    expect((await container.items.create({ id: '2' })).statusCode).toBe(201);
+    expect(await old('DELETE', '/old/docs/2')).toBe(204);
+    expect((await container.items.readAll().fetchAll()).resources).toHaveLength(1);
   });
 });
 
