@@ -17,7 +17,13 @@ const SIBLINGS = {
 };
 
 // Each driver has one package that speaks it.
-const DRIVERS = { pg: 'postgres', kysely: 'postgres', ioredis: 'redis', '@azure/cosmos': 'cosmos' };
+const DRIVERS = {
+  pg: 'postgres',
+  kysely: 'postgres',
+  ioredis: 'redis',
+  '@azure/cosmos': 'cosmos',
+  '@azure/keyvault-secrets': 'hybrid',
+};
 
 // Core runs anywhere, so it has no Node.js in it, and a reader can count its dependencies.
 const CORE_MAY = new Set(['zod', 'eventemitter3', '@standard-schema/spec']);

@@ -1,3 +1,4 @@
+export { type Certificate, createCertificate } from './certificate.ts';
 export { createDatabase, type Database } from './database.ts';
 export {
   cosmosFromEnvironment,
@@ -7,5 +8,6 @@ export {
   inCi,
 } from './engine.ts';
 export { type FaultProxy, type LinkFaults, startFaultProxy } from './fault-proxy.ts';
+export { KEY_VAULT_TOKEN, type KeyVaultDouble, startKeyVaultDouble } from './key-vault-double.ts';
 export { type PostgresOptions, startPostgres } from './postgres-server.ts';
 export { startRedis } from './redis-server.ts';

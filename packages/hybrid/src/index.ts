@@ -32,6 +32,13 @@ export {
 } from '@polyphase/core';
 export { type ConfigEnvOptions, configFromEnv, type Environment } from './config/config-env.ts';
 export { type ConfigFileOptions, configFromFile } from './config/config-file.ts';
+export {
+  type ResolveSecretsOptions,
+  resolveSecrets,
+  type SecretReader,
+  type SecretReference,
+  type WithSecrets,
+} from './config/resolve-secrets.ts';
 export { createHybrid, type Hybrid } from './hybrid.ts';
 export { type HybridNotices } from './hybrid-notices.ts';
 export {
