@@ -23,6 +23,13 @@ export interface WriteOptions extends CallOptions {
    * @default none: the store is used on its own, with no migration
    */
   readonly fence?: string | undefined;
+  /**
+   * Whether another store follows this one, so that a delete must leave a tombstone even where the store was told to remove
+   * documents (`deletes: "hard"`).
+   *
+   * @default false: such a store removes
+   */
+  readonly tombstones?: boolean | undefined;
 }
 
 /** What a write made. */

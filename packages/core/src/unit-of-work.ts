@@ -1,5 +1,5 @@
 import type { Entity } from './entity.ts';
-import type { CallOptions, RecordStore, WriteResult } from './record-store.ts';
+import type { CallOptions, RecordStore, WriteOptions, WriteResult } from './record-store.ts';
 import type { WriteIntent } from './record-write.ts';
 
 /** What can be done with one entity inside a unit of work: reads see the unit's own writes. */
@@ -16,8 +16,8 @@ export interface UnitOfWork {
 
 /** How a unit of work is fenced. */
 export interface UnitOptions extends CallOptions {
-  /** For each entity that takes part: the term its writes belong to, and the group that fences it (see `WriteOptions`). */
-  fenceOf(entity: Entity): { readonly term: number; readonly fence?: string | undefined };
+  /** For each entity that takes part: the term its writes belong to, the group that fences it, whether deletes leave tombstones. */
+  fenceOf(entity: Entity): Pick<WriteOptions, 'term' | 'fence' | 'tombstones'>;
   /** Names the unit, so that a commit whose reply is lost can be settled. It is the operation id of each write that has none. */
   readonly operationId: string;
 }

@@ -63,6 +63,7 @@ export async function sendBatch(
     for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
       if (lost) {
         const { record: now } = await findRecord(place, first.record.key, { operation: 'unit', signal });
+        if (await isAllGone(pending, signal)) return;
         if (hasMark(now, first.intent.operationId)) return;
         if (now?.etag !== first.base?.etag)
           throw isRefuted(now, lost) ? conflictIn(first) : unknown(lost.error);
@@ -83,6 +84,14 @@ export async function sendBatch(
       : error;
   }
   throw unknown(lost?.error);
+}
+
+// A unit that only removes has taken effect when nothing of what it removes is left.
+async function isAllGone(pending: readonly Pending[], signal: AbortSignal | undefined): Promise<boolean> {
+  if (pending.some(({ operation }) => operation.operationType !== 'Delete')) return false;
+  for (const { place, record } of pending)
+    if ((await findRecord(place, record.key, { operation: 'unit', signal })).record) return false;
+  return true;
 }
 
 async function refusal(

@@ -14,6 +14,14 @@ export interface CosmosPlacement {
    * @default none: every document of the container is the entity's
    */
   readonly discriminator?: Readonly<Record<string, Scalar>> | undefined;
+  /**
+   * `"hard"`: a delete removes the document, as other programs expect, for as long as no other store follows. The gate 0 → 1
+   * stays closed until it is taken away. A repeated delete is not known by its operation id, and one of a record that was written
+   * within the last second waits for that second to pass.
+   *
+   * @default none: a delete leaves a tombstone
+   */
+  readonly deletes?: 'hard' | undefined;
 }
 
 /** Where entities are that are not alone in a container of their own name, by entity; and the permits of groups, by group. */
@@ -24,6 +32,7 @@ export interface PlacedEntity {
   readonly entity: Entity;
   readonly container: string;
   readonly discriminator: Discriminator;
+  readonly removes: boolean;
 }
 
 // Fields that have a meaning of their own in every document.
@@ -35,13 +44,18 @@ export function mapProblems(map: unknown): readonly string[] {
     return ['map must be an object with an entry for each entity'];
   return Object.entries(map).flatMap(([name, placement]: [string, unknown]) => {
     if (typeof placement !== 'object' || placement === null)
-      return [`map.${name} must be an object with container, discriminator, or both`];
-    const { container, discriminator, ...others }: Readonly<Record<string, unknown>> = { ...placement };
+      return [`map.${name} must be an object with container, discriminator or deletes`];
+    const { container, discriminator, deletes, ...others }: Readonly<Record<string, unknown>> = {
+      ...placement,
+    };
     return [
       ...Object.keys(others).map((option) => `map.${name}.${option} is no option of a map`),
       ...(container === undefined || (typeof container === 'string' && container !== '')
         ? []
         : [`map.${name}.container must be the name of a container`]),
+      ...(deletes === undefined || deletes === 'hard'
+        ? []
+        : [`map.${name}.deletes must be "hard", or left out`]),
       ...(discriminator === undefined ? [] : discriminatorProblems(name, discriminator)),
     ];
   });
@@ -63,11 +77,12 @@ function isConstant(value: unknown): boolean {
 
 /** The place of an entity by a map. */
 export function placeOf(map: CosmosMap, entity: Entity): PlacedEntity {
-  const { container, discriminator } = entryOf(map, entity.name);
+  const { container, discriminator, deletes } = entryOf(map, entity.name);
   return {
     entity,
     container: container ?? entity.name,
     discriminator: discriminatorOf(entity, discriminator),
+    removes: deletes === 'hard',
   };
 }
 

@@ -62,6 +62,7 @@ interface EntityParts {
   readonly placed: PlacedEntity;
   readonly items: CosmosContainer;
   readonly discriminator: Discriminator;
+  readonly removes: boolean;
   readonly entity: Entity;
   readonly records: RecordStore;
   readonly changes: ChangeFeed;
@@ -125,8 +126,8 @@ class ContainerStore implements CosmosStore {
     this.#checkPlaces([entity]);
     const placed = placeOf(this.#options.map, entity);
     const items = this.#items(placed.container, entity.name);
-    const { discriminator } = placed;
-    const place = { entity, items, discriminator };
+    const { discriminator, removes } = placed;
+    const place = { entity, items, discriminator, removes };
     const records = new CosmosRecords(place);
     const parts: EntityParts = { ...place, placed, records, changes: new CosmosChangeFeed(place) };
     this.#parts.set(entity.name, parts);

@@ -11,6 +11,7 @@ import {
   type RecordStore,
   type RunUnit,
   type StoredRecord,
+  TransactionConflictError,
   type UnitOfWork,
   type UnitOptions,
   type UnitRecords,
@@ -22,7 +23,19 @@ import {
 import { runQuery } from '@polyphase/core/memory';
 import { type Pending, sendBatch } from './cosmos-batch.ts';
 import { toDocument } from './cosmos-document.ts';
-import { findRecord, hasMark, idTaken, NEEDS_ID, type RecordPlace, toWriteResult } from './cosmos-write.ts';
+import {
+  type FoundRecord,
+  findRecord,
+  growOlder,
+  hasMark,
+  idTaken,
+  isRemoval,
+  isTooYoung,
+  NEEDS_ID,
+  type RecordPlace,
+  toWriteResult,
+  WRITE_ATTEMPTS,
+} from './cosmos-write.ts';
 
 /** Limits of a transactional batch. */
 const MAX_OPERATIONS = 100;
@@ -78,7 +91,8 @@ class CosmosUnit implements UnitOfWork {
   async commit(): Promise<readonly Written[]> {
     this.#ended = true;
     const pending = [...this.#pending.values()];
-    const [first] = pending;
+    // What is removed bears no mark by which a lost answer is settled.
+    const first = pending.find(({ operation }) => operation.operationType !== 'Delete') ?? pending[0];
     if (first) await sendBatch(pending, { ...this.#options, first });
     return this.#written;
   }
@@ -95,21 +109,58 @@ class CosmosUnit implements UnitOfWork {
     this.#container ??= place.items.container.id;
     this.#partition ??= partitionText(intent.key.partition);
     const { entity } = place;
-    const found = await findRecord(place, intent.key, { operation: intent.kind, signal });
+    const fence = this.#options.fenceOf(entity);
+    const removes = isRemoval(place, intent, fence);
+    const found = await this.#find(place, intent, { removes, signal });
     this.#checkOpen();
     const before = this.#pendingAt(place, intent.key);
     const isTaken = found.taken || (!before && this.#pending.has(keyText(intent.key)));
-    if (isTaken && NEEDS_ID.has(intent.kind)) throw idTaken(place, intent.key, intent.kind);
+    if (isTaken && !removes && NEEDS_ID.has(intent.kind)) throw idTaken(place, intent.key, intent.kind);
     const base = before ? before.base : found.record;
     const decision = decideWrite(before ? withoutOwnMark(before, intent) : base, intent, {
       entity,
-      term: this.#options.fenceOf(entity).term,
+      term: fence.term,
       serverNowMs: found.serverNowMs,
     });
     const result = toWriteResult(decision, intent);
-    if (decision.kind === 'store') await this.#add(place, intent, { base, record: decision.record });
+    if (decision.kind === 'store') {
+      const { record } = decision;
+      if (removes) this.#addRemoval(place, intent, { base, record });
+      else await this.#add(place, intent, { base, record });
+    }
     this.#written.push({ entity, result });
     return result;
+  }
+
+  async #find(
+    place: UnitPlace,
+    intent: WriteIntent,
+    { removes, signal }: { readonly removes: boolean; readonly signal: AbortSignal | undefined },
+  ): Promise<FoundRecord> {
+    for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
+      const found = await findRecord(place, intent.key, { operation: intent.kind, signal });
+      if (!removes || !isTooYoung(found.record, found.serverNowMs)) return found;
+      await growOlder(signal);
+    }
+    throw new TransactionConflictError({
+      message: 'The record is ahead of the date of Cosmos DB, or written all the time; run the unit again',
+      ...whereOf(place, intent),
+    });
+  }
+
+  #addRemoval(
+    place: UnitPlace,
+    intent: WriteIntent,
+    { base, record }: Pick<Pending, 'base' | 'record'>,
+  ): void {
+    const id = keyText(record.key);
+    // Made by this unit, if at all: nothing of it was ever stored.
+    if (base?.etag === undefined) this.#pending.delete(id);
+    else {
+      // The driver's type leaves out the condition, which it sends as it is and the service heeds.
+      const operation = { operationType: 'Delete', id: record.key.id, ifMatch: base.etag } as const;
+      this.#pending.set(id, { place, base, record, bytes: 0, operation, intent });
+    }
   }
 
   async #add(

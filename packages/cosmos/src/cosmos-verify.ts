@@ -46,7 +46,7 @@ export function checkIdField(entity: Entity): void {
 
 /** What a container is asked before a phase may change: partition key, indexes, unique keys, lifetime. */
 export async function verifyEntity(
-  { entity, items, discriminator }: RecordPlace,
+  { entity, items, discriminator, removes }: RecordPlace,
   options: CallOptions,
 ): Promise<readonly GateAnswer[]> {
   items.forget();
@@ -58,6 +58,7 @@ export async function verifyEntity(
     ...undeclaredAnswers(entity, discriminator, info),
     ...entity.indexes.filter((index) => index.unique === 'global').map(globalAnswer),
     ttlAnswer(info),
+    ...(removes ? [removalAnswer(entity)] : []),
   ];
 }
 
@@ -163,5 +164,15 @@ function ttlAnswer(info: ContainerInfo): GateAnswer {
     passed,
     seen: info.defaultTtl === undefined ? 'off' : String(info.defaultTtl),
     wanted: 'defaultTtl off or -1: documents that expire by themselves leave nothing behind to copy',
+  };
+}
+
+// A feed does not tell of a document that was removed, so the other store would keep it.
+function removalAnswer(entity: Entity): GateAnswer {
+  return {
+    name: 'deletes leave tombstones',
+    passed: false,
+    seen: 'deletes: "hard" in the map of cosmosStore',
+    wanted: `take deletes out of map[${JSON.stringify(entity.name)}] in cosmosStore and start anew: from then on a deleted record stays as a tombstone, which other readers of the container see`,
   };
 }

@@ -4,6 +4,7 @@ import {
   compareVersions,
   decideWrite,
   type Entity,
+  firstCounter,
   isPolyphaseError,
   keyLabel,
   type PolyphaseError,
@@ -19,7 +20,7 @@ import {
   type WriteOptions,
   type WriteResult,
 } from '@polyphase/core';
-import type { CosmosContainer, ItemCall } from './cosmos-container.ts';
+import type { CosmosContainer, ItemCall, PutOutcome } from './cosmos-container.ts';
 import { toDocument, toRecord } from './cosmos-document.ts';
 import { belongsTo, type EntityMapping } from './discriminator.ts';
 
@@ -28,6 +29,8 @@ export const WRITE_ATTEMPTS = 10;
 
 /** An entity's records and where they are. */
 export interface RecordPlace extends EntityMapping {
+  /** Whether deletes remove documents where no other store follows. */
+  readonly removes: boolean;
   readonly items: CosmosContainer;
 }
 
@@ -86,6 +89,44 @@ export async function putRecord(
   const { uniqueKeys } = await place.items.info({ signal });
   const document = toDocument(change.record, { ...place, uniquePaths: uniqueKeys.flat() });
   return place.items.put(document, change.base?.etag, itemCall(change.record.key, change.operation, signal));
+}
+
+/** Tells whether a write is to remove its document, and leave nothing. */
+export function isRemoval(
+  place: RecordPlace,
+  { kind }: WriteIntent,
+  options: Pick<WriteOptions, 'tombstones'>,
+): boolean {
+  return kind === 'delete' && place.removes && options.tombstones !== true;
+}
+
+/**
+ * Tells whether a record must not be removed yet: its counter is not below the one at which a create over nothing would start at
+ * this date, which has whole seconds, so that the key would come back with an older version than it had.
+ */
+export function isTooYoung(base: StoredRecord | undefined, serverNowMs: number): boolean {
+  return base !== undefined && base.version.counter >= firstCounter(serverNowMs);
+}
+
+/** Lets a part of a second of the service pass. */
+export async function growOlder(signal: AbortSignal | undefined): Promise<void> {
+  await systemClock.sleep(250, signal);
+}
+
+// What became of a removal. Where nothing is there, nothing is left to do.
+async function removeRecord(
+  { items }: RecordPlace,
+  found: Pick<FoundRecord, 'record' | 'serverNowMs'>,
+  {
+    key,
+    kind,
+    signal,
+  }: { readonly key: RecordKey; readonly kind: string; readonly signal?: AbortSignal | undefined },
+): Promise<PutOutcome | { readonly kind: 'too young' }> {
+  const { record: base, serverNowMs } = found;
+  if (!base) return { kind: 'written', etag: undefined, sessionToken: undefined, document: undefined };
+  if (isTooYoung(base, serverNowMs)) return { kind: 'too young' };
+  return items.remove(base.etag, itemCall(key, kind, signal));
 }
 
 /** Waits before another attempt: short, growing, with jitter. */
@@ -150,33 +191,39 @@ export async function writeRecord(
 ): Promise<WriteResult> {
   const { entity } = place;
   const { signal, term } = options;
+  const removes = isRemoval(place, intent, options);
   let lost: LostWrite | undefined;
   try {
     for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-      const {
-        record: base,
-        taken,
-        serverNowMs,
-      } = await findRecord(place, intent.key, { operation: intent.kind, signal });
+      const found = await findRecord(place, intent.key, { operation: intent.kind, signal });
+      const { record: base, serverNowMs } = found;
       // Over an unchanged base a lost write may still take effect: it competes with this attempt under the same condition.
-      if (lost && base?.etag !== lost.base?.etag) {
+      // Removed, by this operation or by another: either way it is gone, as was wanted.
+      const isGone = removes && lost !== undefined && !base;
+      if (lost && !isGone && base?.etag !== lost.base?.etag) {
         if (!hasMark(base, intent.operationId) && !isRefuted(base, lost)) break;
         lost = undefined;
       }
-      if (taken && !lost && NEEDS_ID.has(intent.kind)) throw idTaken(place, intent.key, intent.kind);
+      if (found.taken && !removes && !lost && NEEDS_ID.has(intent.kind))
+        throw idTaken(place, intent.key, intent.kind);
       const decision = decideWrite(base, intent, { entity, term, serverNowMs });
       if (decision.kind === 'done') return toWriteResult(decision, intent);
-      const outcome = await putRecord(
-        place,
-        { record: decision.record, base, operation: intent.kind },
-        signal,
-      );
-      if (outcome.kind === 'written')
-        return { ...toWriteResult(decision, intent), record: withEtag(decision.record, outcome.etag) };
+      const { record } = decision;
+      const outcome = removes
+        ? await removeRecord(place, found, { ...intent, signal })
+        : await putRecord(place, { record, base, operation: intent.kind }, signal);
+      if (outcome.kind === 'written') {
+        const result = toWriteResult(decision, intent);
+        return { ...result, existed: isGone || result.existed, record: withEtag(record, outcome.etag) };
+      }
+      if (outcome.kind === 'too young') {
+        await growOlder(signal);
+        continue;
+      }
       // A replacement is refused with 409 for a unique key only; a creation also for its id, which the message tells apart.
       if (!lost && outcome.kind === 'refused' && outcome.status === 409 && (base || outcome.unique))
         throw uniqueTaken(entity, intent.key, intent.kind);
-      if (outcome.kind === 'lost') lost = { base, version: decision.record.version, error: outcome.error };
+      if (outcome.kind === 'lost') lost = { base, version: record.version, error: outcome.error };
       // Ends here when the signal aborted the request: what was sent may have taken effect.
       await pause(attempt, signal);
     }

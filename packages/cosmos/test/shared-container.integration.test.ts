@@ -278,6 +278,7 @@ describe('a map', () => {
         b: { discriminator: {} },
         c: { discriminator: { type: ['x'], id: 'x', _h: 1 } },
         d: 'app',
+        f: { deletes: 'soft' },
         e: { containers: 'x' },
       }),
     ).toEqual([
@@ -286,7 +287,8 @@ describe('a map', () => {
       'map.c.discriminator.type must be text, a finite number, a boolean or null',
       'map.c.discriminator.id has a meaning of its own in every document',
       'map.c.discriminator._h has a meaning of its own in every document',
-      'map.d must be an object with container, discriminator, or both',
+      'map.d must be an object with container, discriminator or deletes',
+      'map.f.deletes must be "hard", or left out',
       'map.e.containers is no option of a map',
     ]);
   });

@@ -162,7 +162,11 @@ export class DataRouter implements RepositoryStore {
   async #writeCosmos(intent: WriteIntent, options: CallOptions): Promise<WriteResult> {
     const records = this.#group.records('cosmos');
     const lease = await this.#group.lease(options.signal);
-    const result = await records.write(intent, { ...options, term: lease.term });
+    const result = await records.write(intent, {
+      ...options,
+      term: lease.term,
+      tombstones: this.#group.keepsTombstones,
+    });
     const { entity } = this.#group;
     await this.#group.confirm(lease, {
       operation: intent.kind,

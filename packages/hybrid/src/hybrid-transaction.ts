@@ -13,6 +13,7 @@ import {
   type UnitResult,
   UnsupportedError,
   type WriteLease,
+  type WriteOptions,
 } from '@polyphase/core';
 import type { CachedWrite } from './cached-records.ts';
 import type { EntityRuntime } from './entity-runtime.ts';
@@ -37,7 +38,7 @@ interface Member {
   readonly lease: WriteLease | undefined;
   /** The cache's part, where there is a cache. */
   readonly cached: CachedWrite | undefined;
-  readonly fence: { readonly term: number; readonly fence?: string | undefined };
+  readonly fence: Pick<WriteOptions, 'term' | 'fence' | 'tombstones'>;
 }
 
 /**
@@ -164,7 +165,8 @@ export class HybridTransaction {
     // The term is that of the lease: the row may never have been seen.
     const lease = await group.lease(this.#options.signal);
     const cached = runtime.records.startWrite();
-    return { runtime, ticket, cached, lease, fence: { term: lease.term } };
+    const fence = { term: lease.term, tombstones: group.keepsTombstones };
+    return { runtime, ticket, cached, lease, fence };
   }
 
   // The store wants one function that does all the work; the caller's work runs outside of it and ends it.

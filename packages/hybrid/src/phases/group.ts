@@ -116,6 +116,11 @@ export class Group {
     return this.#holdsRow() || (this.rules.authority === 'cosmos' && this.#permitLease?.isHeld === true);
   }
 
+  /** Whether deletes in Cosmos DB must leave tombstones: PostgreSQL follows, or may follow for all that this process knows. */
+  get keepsTombstones(): boolean {
+    return this.stores.postgres !== undefined && this.row?.phase !== '0';
+  }
+
   /** The term of the authority, as far as this process knows. */
   get term(): number {
     if (this.#view.kind === 'row') return this.#view.row.term;
