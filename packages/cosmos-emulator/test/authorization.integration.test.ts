@@ -329,6 +329,18 @@ describe('an Entra ID token', () => {
     }
   });
 
+  it('that carries the key itself may do what the key may', async () => {
+    const { emulator } = await setUp();
+    const signed = (key: string): string => {
+      const claims = encoded({ ...good(), aud: 'https://localhost.localhost' });
+      return `type=aad&ver=1.0&sig=${encoded({ alg: 'RS256' })}.${claims}.${Buffer.from(key).toString('base64')}`;
+    };
+    const create = async (authorization: string): Promise<number> =>
+      (await rawRequest(emulator, { method: 'POST', path: '/dbs', body: { id: 'x' }, authorization })).status;
+    expect(await create(signed('another'))).toBe(403);
+    expect(await create(signed(emulator.key))).toBe(201);
+  });
+
   it.each([
     ['has another audience', (): string => jwt({ ...good(), aud: 'https://graph.microsoft.com' })],
     ['is over', (): string => jwt({ ...good(), exp: seconds() - 1 })],

@@ -8,6 +8,7 @@ import type { Account } from '../storage/account.ts';
 import { authorizeAad } from './aad-token.ts';
 import { signingKey } from './master-key.ts';
 import { createResourceTokens, type Grant, malformed, type ResourceTokens } from './resource-token.ts';
+import { authorizeSas } from './sas-token.ts';
 
 /** Decides who may do what. */
 export interface Authorizer {
@@ -17,7 +18,7 @@ export interface Authorizer {
   authorize(request: ServiceRequest, target: Target): void;
 }
 
-/** Makes the authorizer of an account: its keys, the resource tokens of its users, and Entra ID tokens. */
+/** Makes the authorizer of an account: its keys, tokens signed with them, the resource tokens of its users, and Entra ID tokens. */
 export function createAuthorizer(parts: {
   account: Account;
   clock: EmulatorClock;
@@ -37,7 +38,8 @@ export function createAuthorizer(parts: {
         const used = signingKey({ request, target, signature }, [key, ...readOnly]);
         if (used !== key) requireReadable(target);
       } else if (type === 'resource') requireGranted(tokens.read(text), { account, request, target });
-      else if (type === 'aad') authorizeAad(signature, request, target);
+      else if (type === 'sas') authorizeSas(text, { keys: [key, ...readOnly], clock, target });
+      else if (type === 'aad') authorizeAad(signature, { request, target, key: parts.key });
       else throw malformed();
     },
   };
