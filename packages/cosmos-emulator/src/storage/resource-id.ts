@@ -56,9 +56,9 @@ export function newEtag(): string {
 
 const forbidden = /[/\\?#]/;
 
-/** Tells whether an id is one that the service takes: 1 to 1023 bytes, and none of `/ \ ? #`. */
+/** Tells whether an item's id is one that clients and the service take: 1 to 1023 bytes, and none of `/ \ #`. */
 export function isValidId(id: unknown): id is string {
-  return typeof id === 'string' && id !== '' && !forbidden.test(id) && Buffer.byteLength(id) <= 1023;
+  return typeof id === 'string' && id !== '' && !/[/\\#]/.test(id) && Buffer.byteLength(id) <= 1023;
 }
 
 /** Checks the id of anything but an item, which is shorter and does not end with a space. Throws 400. */
