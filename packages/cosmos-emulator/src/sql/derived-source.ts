@@ -34,11 +34,11 @@ export function overResults(inner: CompiledQuery, outer: CompiledQuery): Compile
     execute: (row, run) => outer.executeOver(inner.execute(row, run), run),
     executeOver: (documents, run) => outer.executeOver(resultsOf(inner, documents, run), run),
     resultsOf: (document, run) => outer.executeOver(resultsOf(inner, [document], run), run),
-    sorted: (sources, run) => {
-      const results = resultsOf(inner, documentsOf(sources), run);
+    sorted: (sources, options) => {
+      const results = resultsOf(inner, documentsOf(sources), options.run);
       return outer.sorted(
         results.map((document, sequence) => ({ document, sequence })),
-        run,
+        options,
       );
     },
     paging: outer.paging === 'ordered' ? 'ordered' : 'whole',

@@ -114,10 +114,12 @@ function streamPage(request: PageRequest): Page {
 function orderedPage(request: PageRequest): Page {
   const { compiled } = request.prepared;
   const after = readPlace(request.continuation, compiled.orderLength);
-  const { rows, examined } = resultsOf(request, after !== undefined, (items, run) =>
-    compiled.sorted(items, run),
-  );
   const { offset, maximum } = compiled.cut(runOf(request));
+  // A page that resumes may begin anywhere: what was written since has moved the places.
+  const first = after === undefined ? offset + maximum : Number.POSITIVE_INFINITY;
+  const { rows, examined } = resultsOf(request, after !== undefined, (items, run) =>
+    compiled.sorted(items, { run, first }),
+  );
   const taken = after?.taken ?? 0;
   const start = after === undefined ? offset : placeAfter(rows, after, request);
   const wanted = Math.min(request.maximum, maximum - taken);

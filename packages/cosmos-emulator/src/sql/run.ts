@@ -18,8 +18,11 @@ export interface CompiledQuery {
   executeOver(documents: Iterable<Json>, run: Run): Json[];
   /** Runs a streaming query over one document. */
   resultsOf(document: Json, run: Run): Json[];
-  /** Runs an ordered query over documents, without cutting: every result with its place in the order. */
-  sorted(documents: Iterable<OrderedSource>, run: Run): SortedResult[];
+  /** Runs an ordered query over documents, without OFFSET, LIMIT and TOP: the first results in the order, each with its place. */
+  sorted(
+    documents: Iterable<OrderedSource>,
+    options: { readonly run: Run; readonly first: number },
+  ): SortedResult[];
   /** Compares places in the order of the results. */
   comparePlaces(left: ResultPlace, right: ResultPlace): number;
   /** Number of the terms of ORDER BY. */
@@ -102,7 +105,7 @@ export function compileQuery(query: Query, outer: Scope): CompiledQuery {
       });
       return results;
     },
-    sorted: (documents, run) => sortedResults(plan, documents, run),
+    sorted: (documents, options) => sortedResults(plan, documents, options),
     comparePlaces: (left, right) => comparePlaces(plan, left, right),
     orderLength: plan.order.length,
     cut: (run) => cutOf(plan, run),
@@ -244,18 +247,38 @@ function cutOf(plan: Plan, run: Run): { offset: number; maximum: number } {
   return { offset, maximum: Math.min(limit, Number(plan.top?.([], run) ?? Number.POSITIVE_INFINITY)) };
 }
 
-function sortedResults(plan: Plan, documents: Iterable<OrderedSource>, run: Run): SortedResult[] {
+/** Results beyond those that are wanted that may pile up before they are sorted away. */
+const slack = 512;
+
+/** Sorts, and keeps no more than the first so many: a short answer out of many documents needs no long sort. */
+function sortedResults(
+  plan: Plan,
+  documents: Iterable<OrderedSource>,
+  { run, first }: { readonly run: Run; readonly first: number },
+): SortedResult[] {
   const found: SortedResult[] = [];
+  let worst: SortedResult | undefined;
+  const sort = (): void => {
+    found.sort((left, right) => comparePlaces(plan, left, right));
+    if (found.length <= first) return;
+    found.length = first;
+    worst = found.at(-1);
+  };
   for (const { document, sequence } of documents) {
     let ordinal = 0;
     plan.expand([document], run, (row) => {
       run.spend(cost.result);
       const value = plan.project(row, run);
+      if (value === undefined) return;
       const keys = plan.order.map((term) => term.value(row, run));
-      if (value !== undefined) found.push({ value, keys, sequence, ordinal: ordinal++ });
+      const result = { value, keys, sequence, ordinal: ordinal++ };
+      if (worst !== undefined && comparePlaces(plan, result, worst) > 0) return;
+      found.push(result);
+      if (found.length >= first + slack) sort();
     });
   }
-  return found.toSorted((left, right) => comparePlaces(plan, left, right));
+  sort();
+  return found;
 }
 
 function comparePlaces(plan: Plan, left: ResultPlace, right: ResultPlace): number {
