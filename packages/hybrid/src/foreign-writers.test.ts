@@ -79,7 +79,7 @@ describe('while Cosmos DB is the authority', () => {
     await world.wish({ policy: 'postgres-primary', flip: 'auto' });
     const blocked = () => world.hybrid.status('notes').blockedBy;
     await world.until('blocked', () => blocked().some((one) => one.name === 'both stores hold the same'));
-    expect(blocked()[0]?.seen).toContain('1 (foreign)');
+    expect(blocked()[0]?.seen).toContain('1 (removed)');
     expect(world.hybrid.status('notes').authority).toBe('cosmos');
   });
 

@@ -160,7 +160,7 @@ export class Gates {
         startedAtMs,
       );
       if (found.differences.length > 0)
-        return [answer('both stores hold the same', false, describe(found), 'no difference')];
+        return [answer('both stores hold the same', false, describe(found), wantedOf(found))];
     }
     return [
       answer(
@@ -240,6 +240,12 @@ export class Gates {
 
 function answer(name: string, passed: boolean, seen: string, wanted: string): GateAnswer {
   return { name, passed, seen, wanted };
+}
+
+function wantedOf({ differences }: Comparison): string {
+  return differences.some(({ kind }) => kind === 'removed')
+    ? 'no difference; of a removed record Cosmos DB has neither document nor tombstone: delete it through the repository if it is to be gone, or write it again'
+    : 'no difference';
 }
 
 /** What a comparison found, in one line without values. */

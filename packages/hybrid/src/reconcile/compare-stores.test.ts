@@ -1,5 +1,5 @@
-import type { DocumentStore, RecordStore, StoredRecord } from '@polyphase/core';
-import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import type { DocumentStore, RecordStore, RelationalStore, StoredRecord } from '@polyphase/core';
+import { type MemoryDocumentStore, memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
 import { Note } from '../../test/virtual-world.ts';
@@ -9,41 +9,37 @@ import { type Comparison, compareStores } from './compare-stores.ts';
 
 const key = { partition: ['a'], id: '1' };
 
-/** Compares stores in which a record is written each time that somebody has looked at it, and is copied four writes later, or only once. */
-async function compareBusy(isCopied: boolean): Promise<Comparison> {
+interface Stores {
+  readonly cosmos: MemoryDocumentStore;
+  readonly postgres: RelationalStore;
+}
+
+/** Compares two stores; after each time that somebody has looked at records in Cosmos DB by key, something happens. */
+async function compareWhile(
+  prepare: (stores: Stores) => Promise<void>,
+  afterLook: (stores: Stores) => Promise<void>,
+): Promise<Comparison> {
   const clock = manualClock();
-  const cosmos = memoryDocumentStore({ clock });
-  const postgres = memoryRelationalStore({ clock });
-  const records = cosmos.records(Note);
-  let written = 0;
-  const uncopied: StoredRecord[] = [];
-  const write = async (): Promise<void> => {
-    written += 1;
-    const value = { id: '1', owner: 'a', text: `${written}` };
-    const intent = { kind: 'upsert', key, operationId: `${written}`, value } as const;
-    uncopied.push((await records.write(intent, { term: 1 })).record);
-    const copy = written > 4 ? uncopied.shift() : undefined;
-    if (copy && (isCopied || written === 5)) await postgres.records(Note).apply([{ record: copy }]);
-  };
-  for (let i = 0; i < 5; i += 1) await write();
-  const busy: RecordStore = new Proxy(records, {
+  const stores = { cosmos: memoryDocumentStore({ clock }), postgres: memoryRelationalStore({ clock }) };
+  await prepare(stores);
+  const busy: RecordStore = new Proxy(stores.cosmos.records(Note), {
     get: (target, name) => {
       const member: unknown = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
       if (name !== 'readMany') return (...args: unknown[]): unknown => Reflect.apply(member, target, args);
       return async (...args: unknown[]) => {
         const answer: unknown = await Reflect.apply(member, target, args);
-        await write();
+        await afterLook(stores);
         return answer;
       };
     },
   });
-  const seen: DocumentStore = new Proxy(cosmos, {
+  const seen: DocumentStore = new Proxy(stores.cosmos, {
     get: (target, name) => (name === 'records' ? () => busy : Reflect.get(target, name, target)),
   });
   const group = new Group({
     entity: Note,
-    stores: { cosmos: seen, postgres },
+    stores: { cosmos: seen, postgres: stores.postgres },
     clock,
     limits: protocolLimits({}),
     holder: 'me',
@@ -56,6 +52,54 @@ async function compareBusy(isCopied: boolean): Promise<Comparison> {
   for (let i = 0; !over.signal.aborted && i < 100; i += 1) await clock.advance(clock.nextMs ?? 1);
   return compared;
 }
+
+/** Compares stores in which a record is written each time that somebody has looked at it, and is copied four writes later, or only once. */
+async function compareBusy(isCopied: boolean): Promise<Comparison> {
+  let written = 0;
+  const uncopied: StoredRecord[] = [];
+  const write = async ({ cosmos, postgres }: Stores): Promise<void> => {
+    written += 1;
+    const value = { id: '1', owner: 'a', text: `${written}` };
+    const intent = { kind: 'upsert', key, operationId: `${written}`, value } as const;
+    uncopied.push((await cosmos.records(Note).write(intent, { term: 1 })).record);
+    const copy = written > 4 ? uncopied.shift() : undefined;
+    if (copy && (isCopied || written === 5)) await postgres.records(Note).apply([{ record: copy }]);
+  };
+  const fiveTimes = async (stores: Stores): Promise<void> => {
+    for (let i = 0; i < 5; i += 1) await write(stores);
+  };
+  return compareWhile(fiveTimes, write);
+}
+
+/** Compares stores from one of which another program removed the document; it may be back after the first look. */
+async function compareRemoved(isBack: boolean): Promise<Comparison> {
+  let looks = 0;
+  let record: StoredRecord | undefined;
+  return compareWhile(
+    async ({ cosmos, postgres }) => {
+      const value = { id: '1', owner: 'a', text: 'x' };
+      const intent = { kind: 'create', key, operationId: 'c', value } as const;
+      ({ record } = await cosmos.records(Note).write(intent, { term: 1 }));
+      await postgres.records(Note).apply([{ record }]);
+      await cosmos.foreign.remove(Note, key);
+    },
+    async ({ cosmos }) => {
+      looks += 1;
+      // A look reads the authority before and after the copy.
+      if (looks === 2 && isBack && record) await cosmos.records(Note).apply([{ record }]);
+    },
+  );
+}
+
+describe('a document that is gone without a tombstone', () => {
+  it('was removed, when two looks find it so', async () => {
+    expect((await compareRemoved(false)).differences).toEqual([{ key, kind: 'removed' }]);
+  });
+
+  it('is no difference when it is back at the second look', async () => {
+    expect((await compareRemoved(true)).differences).toEqual([]);
+  });
+});
 
 describe('a record that is written all the time', () => {
   it('is no difference while its copy follows', async () => {

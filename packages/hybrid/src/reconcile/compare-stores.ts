@@ -18,8 +18,12 @@ const CHUNK = 200;
 /** A record that the two stores do not agree on, as classified by version. */
 export interface Difference {
   readonly key: RecordKey;
-  /** `lag`: older in the copy, or not there yet. `corrupt`: one version, two bodies. `foreign`: newer in the copy than in the authority. */
-  readonly kind: 'lag' | 'corrupt' | 'foreign';
+  /**
+   * `lag`: older in the copy, or not there yet. `corrupt`: one version, two bodies. `foreign`: newer in the copy than in the
+   * authority. `removed`: Cosmos DB, the authority, has neither document nor tombstone where PostgreSQL has a record, twice in a
+   * row: another program removed the document. It is reported and never repeated.
+   */
+  readonly kind: 'lag' | 'corrupt' | 'foreign' | 'removed';
 }
 
 /** What a comparison found. */
@@ -47,6 +51,8 @@ interface Found extends Difference {
 interface Sides {
   readonly authority: RecordStore;
   readonly copy: RecordStore;
+  /** What it means that the authority has nothing where the copy has a record. */
+  readonly missing: 'foreign' | 'removed';
 }
 
 /**
@@ -90,8 +96,8 @@ function sidesOf(group: Group): Sides {
   const cosmos = group.records('cosmos');
   const postgres = group.records('postgres');
   return group.rules.authority === 'cosmos'
-    ? { authority: cosmos, copy: postgres }
-    : { authority: postgres, copy: cosmos };
+    ? { authority: cosmos, copy: postgres, missing: 'removed' }
+    : { authority: postgres, copy: cosmos, missing: 'foreign' };
 }
 
 async function scanBoth(
@@ -127,6 +133,7 @@ async function lookAgain(
   const until = clock.monotonic() + options.patienceMs;
   const differences: Difference[] = [];
   const first = new Map<string, RecordVersion | undefined>();
+  const missed = new Set<string>();
   let pending = keys;
   for (;;) {
     const lagging: Difference[] = [];
@@ -134,7 +141,11 @@ async function lookAgain(
       const found = await judge(sides, pending.slice(at, at + CHUNK), options.signal);
       for (const { key, kind, version, copied } of found) {
         const text = keyText(key);
-        if (kind !== 'lag') differences.push({ key, kind });
+        // One look proves nothing: the record may be on its way back.
+        if (kind === 'removed' && !missed.has(text)) {
+          missed.add(text);
+          lagging.push({ key, kind: 'lag' });
+        } else if (kind !== 'lag') differences.push({ key, kind });
         else if (!hasReached(copied, first.get(text))) {
           lagging.push({ key, kind });
           if (!first.has(text)) first.set(text, version);
@@ -163,11 +174,11 @@ async function judge(
   const after = await sides.authority.readMany(keys, { signal });
   return keys.flatMap((key, i) => {
     const found = { key, version: after[i]?.version, copied: copies[i]?.version };
-    const kind = verdict(before[i], copies[i]);
+    const kind = verdict(sides, before[i], copies[i]);
     // Written meanwhile: the copy may be of before, of after, or of between; what was written is in the next comparison.
     if (kind === undefined || sameCopy(before[i], after[i]))
       return kind === undefined ? [] : [{ ...found, kind }];
-    return verdict(after[i], copies[i]) === undefined ? [] : [{ ...found, kind: 'lag' as const }];
+    return verdict(sides, after[i], copies[i]) === undefined ? [] : [{ ...found, kind: 'lag' as const }];
   });
 }
 
@@ -179,12 +190,13 @@ function sameCopy(a: StoredRecord | undefined, b: StoredRecord | undefined): boo
 }
 
 function verdict(
+  { missing }: Sides,
   authority: StoredRecord | undefined,
   copy: StoredRecord | undefined,
 ): Difference['kind'] | undefined {
   // A tombstone and nothing are the same to every reader: one of them may have been purged.
   if (authority?.value === undefined && copy?.value === undefined) return undefined;
-  if (!authority) return 'foreign';
+  if (!authority) return missing;
   if (!copy) return 'lag';
   const order = compareVersions(copy.version, authority.version);
   if (order < 0 || authority.version.term === 0) return 'lag';
