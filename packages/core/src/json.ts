@@ -95,25 +95,28 @@ export function portabilityIssues(value: unknown): readonly Issue[] {
     if (at === null || typeof at === 'boolean') return;
     if (typeof at !== 'object') return void refuse(`must be a JSON value, not ${typeof at}`);
     if (path.length >= MAX_DEPTH) return void refuse(`must not nest deeper than ${MAX_DEPTH} levels`);
-    if (Array.isArray(at)) return visitEach(at.entries());
+    if (Array.isArray(at)) {
+      for (let i = 0; i < at.length; i += 1) step(i, at[i]);
+      return;
+    }
     const prototype: unknown = Object.getPrototypeOf(at);
     if (prototype !== Object.prototype && prototype !== null)
       return void refuse('must be a plain object, not an instance of a class');
-    visitEach(Object.entries(at).filter(([, field]) => field !== undefined));
+    // Every value that is read or written goes through here: no list of entries is made.
+    const fields = at as { readonly [name: string]: unknown };
+    for (const name of Object.keys(fields)) if (fields[name] !== undefined) step(name, fields[name]);
   };
-  const visitEach = (entries: Iterable<[string | number, unknown]>): void => {
-    for (const [name, item] of entries) {
-      path.push(name);
-      if (typeof name === 'string' && badText(name)) refuse(`field name ${TEXT_RULE}`);
-      // JSON.parse of Node.js 24 that has met {"a":1,"\\":1} reads {"a":1,"\"":2} as having the former's name: the document is
-      // harmless, but it would change others that are read after it.
-      if (typeof name === 'string' && name.endsWith('\\'))
-        refuse(
-          'field name must not end with a backslash, after which JSON.parse of some Node.js releases misreads other documents',
-        );
-      visit(item);
-      path.pop();
-    }
+  const step = (name: string | number, item: unknown): void => {
+    path.push(name);
+    if (typeof name === 'string' && badText(name)) refuse(`field name ${TEXT_RULE}`);
+    // JSON.parse of Node.js 24 that has met {"a":1,"\\":1} reads {"a":1,"\"":2} as having the former's name: the document is
+    // harmless, but it would change others that are read after it.
+    if (typeof name === 'string' && name.endsWith('\\'))
+      refuse(
+        'field name must not end with a backslash, after which JSON.parse of some Node.js releases misreads other documents',
+      );
+    visit(item);
+    path.pop();
   };
   visit(value);
   return issues;

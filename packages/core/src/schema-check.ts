@@ -40,27 +40,29 @@ function plainPath(path: StandardSchemaV1.Issue['path']): (string | number)[] {
 }
 
 // zod and others strip what the schema does not name, so fields may be missing from the output; what is there must be unchanged.
+// The path is made on the way out, since nearly always there is none.
 function changedAt(
   input: JsonValue | undefined,
   output: JsonValue,
-  path: readonly (string | number)[],
 ): readonly (string | number)[] | undefined {
+  if (input === output) return undefined;
   if (Array.isArray(output) && Array.isArray(input) && input.length === output.length) {
-    for (const [i, item] of output.entries()) {
-      const changed = changedAt(input[i], item, [...path, i]);
-      if (changed) return changed;
+    for (let i = 0; i < output.length; i += 1) {
+      const changed = changedAt(input[i], output[i] ?? null);
+      if (changed) return [i, ...changed];
     }
     return undefined;
   }
   if (isJsonObject(output) && isJsonObject(input)) {
-    for (const [name, field] of Object.entries(output)) {
+    for (const name of Object.keys(output)) {
+      const field = output[name];
       if (field === undefined) continue;
-      const changed = changedAt(Object.hasOwn(input, name) ? input[name] : undefined, field, [...path, name]);
-      if (changed) return changed;
+      const changed = changedAt(Object.hasOwn(input, name) ? input[name] : undefined, field);
+      if (changed) return [name, ...changed];
     }
     return undefined;
   }
-  return jsonEquals(input, output) ? undefined : path;
+  return jsonEquals(input, output) ? undefined : [];
 }
 
 /**
@@ -80,7 +82,7 @@ export function schemaIssues(schema: EntitySchema, value: JsonObject, name: stri
       return { path, message: withoutValue(issue.message, valueAtPlainPath(value, path)) };
     });
   // The library typed its output; that it is JSON was checked by the caller.
-  const changed = changedAt(value, result.value as JsonValue, []);
+  const changed = changedAt(value, result.value as JsonValue);
   return changed
     ? [
         {
