@@ -24,10 +24,12 @@ interface Placed {
 /** Compiles the queries of one table: once for each shape, however its values differ. */
 export class TableQueries {
   readonly #table: Table;
+  readonly #columns: readonly RawBuilder<unknown>[];
   readonly #shapes = new Map<string, Statement<readonly Cell[], ReadRow>>();
 
   constructor(table: Table) {
     this.#table = table;
+    this.#columns = readColumns(table);
   }
 
   /** The statement of a plan with its values, and the reader of its rows. */
@@ -68,7 +70,7 @@ export class TableQueries {
   #row(cells: readonly Cell[]): ReadRow {
     return {
       record: fromRow(this.#table, cells),
-      layout: numberCell(cells[readColumns(this.#table).length]),
+      layout: numberCell(cells[this.#columns.length]),
     };
   }
 
@@ -84,7 +86,7 @@ export class TableQueries {
       conditions.push(sql`hyb_pk = ${parameters.of('text', partitionText(plan.partition))}`);
     if (plan.after) conditions.push(after(order, plan.direction, parameters));
     return sql`
-      select ${sql.join(readColumns(table))}, ${layout}
+      select ${sql.join(this.#columns)}, ${layout}
       from ${tableName(table)}
       where ${sql.join(conditions, sql` and `)}
       order by ${sql.join(order.map(({ term }) => ordered(term, plan.direction)))}
