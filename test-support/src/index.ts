@@ -9,5 +9,6 @@ export {
 } from './engine.ts';
 export { type FaultProxy, type LinkFaults, startFaultProxy } from './fault-proxy.ts';
 export { KEY_VAULT_TOKEN, type KeyVaultDouble, startKeyVaultDouble } from './key-vault-double.ts';
+export { startPgBouncer } from './pgbouncer.ts';
 export { type PostgresOptions, startPostgres } from './postgres-server.ts';
 export { startRedis } from './redis-server.ts';

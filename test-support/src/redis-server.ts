@@ -1,6 +1,7 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Certificate } from './certificate.ts';
 import { containerRuntime } from './container-runtime.ts';
 import { type Engine, EngineMissingError, type EngineProcess, onlyFetched } from './engine.ts';
 import { freePort } from './free-port.ts';
@@ -18,6 +19,8 @@ export interface RedisOptions {
    * @default false
    */
   readonly onlyInstalled?: boolean;
+  /** Takes connections over TLS with this certificate, and no others. Then only a local server is used. */
+  readonly tls?: Certificate;
 }
 
 /**
@@ -26,14 +29,15 @@ export interface RedisOptions {
  * @throws {@link EngineMissingError} when none of them is to be had.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
-  const given = process.env['TEST_REDIS_URL'];
+  const given = options.tls ? undefined : process.env['TEST_REDIS_URL'];
   if (given) return { url: given, from: 'environment', stop: async () => undefined };
   const { onlyInstalled = false } = options;
-  if (!onlyInstalled && !onlyFetched() && (await containerRuntime())) return startInContainer();
+  if (!options.tls && !onlyInstalled && !onlyFetched() && (await containerRuntime()))
+    return startInContainer();
   const found = onlyFetched() ? undefined : installedRedis();
   if (!found && onlyInstalled) throw new EngineMissingError('Redis', ['redis-server is not on PATH']);
   const binary = found ?? (await fetchedOrMissing());
-  const server = new LocalRedis(binary);
+  const server = new LocalRedis(binary, options.tls);
   try {
     await server.start();
   } catch (error) {
@@ -77,14 +81,16 @@ class LocalRedis implements EngineProcess {
   readonly #binary: RedisBinary;
   readonly #home = temporaryHome('redis', {});
   #server: GuardedProcess | undefined;
+  readonly #tls: Certificate | undefined;
   #port = 0;
 
-  constructor(binary: RedisBinary) {
+  constructor(binary: RedisBinary, tls?: Certificate) {
     this.#binary = binary;
+    this.#tls = tls;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.#port}`;
+    return `${this.#tls ? 'rediss' : 'redis'}://127.0.0.1:${this.#port}`;
   }
 
   async start(): Promise<void> {
@@ -120,8 +126,17 @@ class LocalRedis implements EngineProcess {
     rmSync(this.#home, { recursive: true, force: true });
   }
 
+  #doors(port: number): readonly string[] {
+    if (!this.#tls) return ['--port', String(port)];
+    const [key, cert] = [join(this.#home, 'server.key'), join(this.#home, 'server.crt')];
+    writeFileSync(key, this.#tls.key, { mode: 0o600 });
+    writeFileSync(cert, this.#tls.cert);
+    const files = ['--tls-key-file', key, '--tls-cert-file', cert, '--tls-ca-cert-file', cert];
+    return ['--port', '0', '--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
+  }
+
   #run(port: number): Promise<GuardedProcess> {
-    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', this.#home];
+    const place = [...this.#doors(port), '--bind', '127.0.0.1', '--dir', this.#home];
     const order = {
       command: this.#binary.command,
       args: [...place, '--save', '', '--appendonly', 'no', '--daemonize', 'no'],

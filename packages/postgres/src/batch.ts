@@ -1,6 +1,9 @@
 import type { Cell, DriverConnection, DriverRequest } from './driver.ts';
 
-/** A statement with its parameters, ready to be sent. The name stands for the text on every connection. */
+/**
+ * A statement with its parameters, ready to be sent. The name stands for the text on every connection; without one it is parsed each
+ * time.
+ */
 export interface BoundStatement {
   readonly name: string;
   readonly text: string;
@@ -64,7 +67,10 @@ export class Batch implements DriverRequest {
     const names = preparedOn(connection);
     connection.stream.cork();
     for (const { name, text, values } of this.#statements) {
-      if (names.get(name) !== 'there' && !this.#parsing.includes(name)) {
+      if (name === '') {
+        connection.parse({ name, text }, true);
+        this.#parsing.push(name);
+      } else if (names.get(name) !== 'there' && !this.#parsing.includes(name)) {
         // Closing a statement that is not there is no error; parsing one that is there would be.
         if (names.has(name)) connection.close({ type: 'S', name }, true);
         connection.parse({ name, text }, true);
@@ -115,7 +121,7 @@ export class Batch implements DriverRequest {
 
   readonly #parsed = (): void => {
     const name = this.#parsing.shift();
-    if (name !== undefined && this.#connection) preparedOn(this.#connection).set(name, 'there');
+    if (name && this.#connection) preparedOn(this.#connection).set(name, 'there');
   };
 
   #end(): void {

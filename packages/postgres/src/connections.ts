@@ -1,9 +1,10 @@
-import { ConnectionError, UnknownOutcomeError } from '@polyphase/core';
+import { ConnectionError, TimeoutError, UnknownOutcomeError } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import { guard, type PooledClient, type PostgresPool } from './driver.ts';
-import { type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
+import { type ErrorPlace, EXHAUSTED, serverError, toPolyphaseError } from './postgres-errors.ts';
 import { Session } from './session.ts';
 import { cancelBackend } from './sql/cancel-backend.ts';
+import { findPooler, NAMED_PROBE, type Pooler } from './sql/find-pooler.ts';
 
 const noop = (): void => undefined;
 
@@ -32,6 +33,7 @@ export function placeOf({ operation, entity, key }: UseOptions): ErrorPlace {
 export class Connections {
   readonly #pool: PostgresPool;
   readonly #timeoutMs: number;
+  #pooler: Pooler | undefined;
 
   constructor(options: { readonly pool: PostgresPool; readonly timeoutMs: number }) {
     this.#pool = options.pool;
@@ -56,10 +58,13 @@ export class Connections {
     guard(client);
     const timeoutMs = this.#timeoutMs * (whole === true ? WHOLE_TABLE : 1);
     const session = new Session({ client, timeoutMs, signal });
+    let isReady = false;
     try {
+      session.unnamed = (await this.#learn(session, client.processID)) === 'forgets names';
+      isReady = true;
       return await work(session);
     } catch (error) {
-      if (options.unknownAs !== undefined && session.broken)
+      if (options.unknownAs !== undefined && session.broken && isReady)
         throw unknownOutcome(options.unknownAs, error, options);
       if (!session.failedWith(error) || (signal?.aborted === true && error === signal.reason)) throw error;
       throw toPolyphaseError(error, placeOf(options));
@@ -82,16 +87,40 @@ export class Connections {
   async #giveBack(client: PooledClient, session: Session, cancels: boolean): Promise<void> {
     await session.rollback();
     client.release(session.broken ?? false);
-    if (!session.unanswered || !cancels || client.processID === undefined) return;
+    // A pooler makes numbers of its own up: on the server they would be somebody else's.
+    const processId = this.#pooler === 'none' ? client.processID : undefined;
+    if (!session.unanswered || !cancels || processId === undefined) return;
     // The server would go on, and keep its locks, until it notices. If it cannot be told, it notices later.
-    await this.run([cancelBackend.bind(client.processID)], { operation: CANCEL }).catch(noop);
+    await this.run([cancelBackend.bind(processId)], { operation: CANCEL }).catch(noop);
+  }
+
+  // Once for the pool, before its first work: a statement that meets a name which another client has made cannot be sent again in the
+  // middle of a transaction.
+  async #learn(session: Session, processId: number | undefined): Promise<Pooler> {
+    if (this.#pooler) return this.#pooler;
+    try {
+      const answers = await session.run([NAMED_PROBE, findPooler.bind(processId)]);
+      this.#pooler = findPooler.rows(answers[1])[0] ?? 'none';
+    } catch (error) {
+      if (serverError(error)?.code !== '42P05') throw error;
+      this.#pooler = 'forgets names';
+    }
+    return this.#pooler;
+  }
+
+  // Where calls wait in line, the pool is too small for what goes on, or somebody keeps connections; else the server does not answer.
+  #tooLate(): ConnectionError | TimeoutError {
+    const seconds = `${this.#timeoutMs / 1_000} s`;
+    return (this.#pool.waitingCount ?? 0) > 0
+      ? new TimeoutError({ message: `${EXHAUSTED} within ${seconds}; nothing was written, try again` })
+      : new ConnectionError({ message: `No connection to PostgreSQL within ${seconds}; try again` });
   }
 
   async #connect(options: UseOptions): Promise<PooledClient> {
     const { signal } = options;
     const asked = this.#pool.connect();
     try {
-      return await bounded(asked, this.#timeoutMs, signal);
+      return await bounded(asked, signal, { ms: this.#timeoutMs, error: () => this.#tooLate() });
     } catch (error) {
       // It may still come; then nobody wants it.
       asked.then((client) => client.release(), noop);
@@ -101,7 +130,11 @@ export class Connections {
   }
 }
 
-function bounded<T>(promise: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
+function bounded<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  limit: { readonly ms: number; readonly error: () => Error },
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
       clearTimeout(timer);
@@ -113,12 +146,8 @@ function bounded<T>(promise: Promise<T>, timeoutMs: number, signal: AbortSignal 
     };
     const timer = setTimeout(() => {
       end();
-      reject(
-        new ConnectionError({
-          message: `No connection to PostgreSQL within ${timeoutMs / 1_000} s; try again`,
-        }),
-      );
-    }, timeoutMs);
+      reject(limit.error());
+    }, limit.ms);
     signal?.addEventListener('abort', abort, { once: true });
     const ended =
       <Value>(next: (value: Value) => void) =>

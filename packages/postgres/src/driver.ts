@@ -44,6 +44,8 @@ export interface PostgresPool {
   /** Hears of idle connections that are lost, so that one does not end the process. */
   on(event: 'error', listener: (error: Error) => void): unknown;
   readonly options: object;
+  /** Calls that wait for a connection that others have, where the pool tells. */
+  readonly waitingCount?: number;
 }
 
 const guarded = new WeakSet<object>();

@@ -66,7 +66,7 @@ it.for([
   ['connect ECONNREFUSED 127.0.0.1:1', 'connection'],
   ['read ECONNRESET', 'connection'],
   ['Connection terminated unexpectedly', 'connection'],
-  ['timeout exceeded when trying to connect', 'connection'],
+  ['timeout exceeded when trying to connect', 'timeout'],
   ['Cannot use a pool after calling end on the pool', 'invalid-options'],
   ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string', 'invalid-options'],
   ['The server does not support SSL connections', 'invalid-options'],

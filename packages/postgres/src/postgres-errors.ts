@@ -88,6 +88,12 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   '42703': options('A column is missing; apply the migrations (prepare, or postgresMigrations)'),
 };
 
+// Codes of Node.js for certificates that were looked at and refused.
+const UNTRUSTED = /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/;
+
+/** What is said when calls wait in line for connections that others have. */
+export const EXHAUSTED = 'No connection of the pool became free';
+
 /** What the server itself said, if it did: an error with a SQLSTATE. A lost connection has none. */
 export function serverError(error: unknown): ServerError | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error) || !('severity' in error))
@@ -129,6 +135,14 @@ export function toPolyphaseError(error: unknown, place: ErrorPlace): PolyphaseEr
     return new InvalidOptionsError({
       ...details,
       message: 'The pool was closed; give the store a pool that stays open for as long as the store is used',
+    });
+  if (text.startsWith('timeout exceeded when trying to connect'))
+    return new TimeoutError({ ...details, message: `${EXHAUSTED} in time; nothing was written, try again` });
+  if (error instanceof Error && 'code' in error && UNTRUSTED.test(String(error.code)))
+    return new InvalidOptionsError({
+      ...details,
+      message:
+        'The pool does not trust the certificate of PostgreSQL; give it the authority (ssl.ca), or the name that it stands for',
     });
   if (/password must be a string|does not support SSL|SASL/.test(text))
     return new InvalidOptionsError({

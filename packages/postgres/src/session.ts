@@ -23,6 +23,7 @@ export class Session {
   #broken: Error | undefined;
   #unanswered = false;
   #open = false;
+  #unnamed = false;
 
   constructor(options: SessionOptions) {
     this.#client = options.client;
@@ -38,6 +39,11 @@ export class Session {
   /** Whether the server may still be busy with what nobody waits for any more. */
   get unanswered(): boolean {
     return this.#unanswered;
+  }
+
+  /** Told that the connection keeps no names: a pooler hands each transaction to whichever connection of the server is free. */
+  set unnamed(unnamed: boolean) {
+    this.#unnamed = unnamed;
   }
 
   /** Whether an error came from here, and not from the work itself. */
@@ -112,7 +118,8 @@ export class Session {
         settle();
         resolve(results);
       };
-      this.#client.query(new Batch(statements, answered, (error) => fail(error, breaksConnection(error))));
+      const sent = this.#unnamed ? statements.map((it) => ({ ...it, name: '' })) : statements;
+      this.#client.query(new Batch(sent, answered, (error) => fail(error, breaksConnection(error))));
     });
   }
 }

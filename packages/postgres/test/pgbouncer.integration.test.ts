@@ -1,0 +1,63 @@
+import {
+  atomicApplyCases,
+  bindContract,
+  contractEntities,
+  controlCases,
+  leaseCases,
+  recordCases,
+  repositoryCases,
+  unitOfWorkCases,
+} from '@polyphase/core/testing';
+import { type Engine, startPgBouncer } from '@polyphase/test-support';
+import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
+import { Pool } from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type PostgresStore, postgresStore } from '../src/index.ts';
+
+const SDK_TABLES = ['control', 'lease', 'checkpoint', 'dirty_key', 'journal'];
+
+describeWith('postgres')('behind PgBouncer in transaction mode', () => {
+  const database = testDatabase();
+  const direct = new Pool({ connectionString: database.url });
+  let bouncer: Engine;
+  let pool: Pool;
+  let store: PostgresStore;
+  beforeAll(async () => {
+    bouncer = await startPgBouncer(database.url);
+    pool = new Pool({ connectionString: bouncer.url, max: 20 });
+    store = postgresStore({ pool, schema: 'contract' });
+    await store.prepare(contractEntities);
+  });
+  afterAll(async () => {
+    await pool?.end();
+    await direct.end();
+    await bouncer?.stop();
+  });
+
+  const subject = async () => {
+    const tables = [
+      ...contractEntities.map(({ name }) => `contract."${name}"`),
+      ...SDK_TABLES.map((name) => `polyphase.${name}`),
+    ];
+    await direct.query(`truncate ${tables.join(', ')}`);
+    return { store };
+  };
+  const binding = {
+    capabilities: ['base', 'atomic-apply', 'multi-partition', 'unique'] as const,
+    it,
+    subject,
+  };
+  bindContract(recordCases, binding);
+  bindContract(repositoryCases, binding);
+  bindContract(unitOfWorkCases, binding);
+  bindContract(atomicApplyCases, binding);
+  bindContract(controlCases, binding);
+  bindContract(leaseCases, binding);
+
+  it('nothing is left set or locked on the connections of the server', async () => {
+    const { rows } = await direct.query(
+      `select pid, mode from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+    );
+    expect(rows).toEqual([]);
+  });
+});
