@@ -2,7 +2,7 @@ import { type Generated, Kysely, PostgresDialect, sql } from 'kysely';
 import { Pool } from 'pg';
 import type { Account } from '../account.ts';
 import type { Contender, Ground } from '../contender.ts';
-import { fillAccounts } from './pg-raw.ts';
+import { fillAccounts, rowOf } from './pg-raw.ts';
 
 interface Database {
   accounts: {
@@ -17,17 +17,6 @@ interface Database {
     version: Generated<number>;
   };
 }
-
-const rowOf = (it: Account) => ({
-  tenant_id: it.tenantId,
-  id: it.id,
-  email: it.email,
-  name: it.name,
-  age: it.age,
-  active: it.active,
-  created_at: it.createdAt,
-  profile: it.profile,
-});
 
 /** Kysely, building each statement as it is called. */
 export async function makeKysely(ground: Ground): Promise<Contender> {

@@ -12,6 +12,20 @@ export const accountsTable = `
 
 const columns = 'tenant_id, id, email, name, age, active, created_at, profile';
 
+/** A row by the names of its columns. */
+export function rowOf(it: Account) {
+  return {
+    tenant_id: it.tenantId,
+    id: it.id,
+    email: it.email,
+    name: it.name,
+    age: it.age,
+    active: it.active,
+    created_at: it.createdAt,
+    profile: it.profile,
+  };
+}
+
 function cellsOf(it: Account): unknown[] {
   return [it.tenantId, it.id, it.email, it.name, it.age, it.active, it.createdAt, it.profile];
 }

@@ -1,18 +1,6 @@
 import postgres from 'postgres';
-import type { Account } from '../account.ts';
 import type { Contender, Ground } from '../contender.ts';
-import { accountsTable } from './pg-raw.ts';
-
-const rowOf = (it: Account) => ({
-  tenant_id: it.tenantId,
-  id: it.id,
-  email: it.email,
-  name: it.name,
-  age: it.age,
-  active: it.active,
-  created_at: it.createdAt,
-  profile: it.profile,
-});
+import { accountsTable, rowOf } from './pg-raw.ts';
 
 /** postgres.js, which pipelines statements on each connection. */
 export async function makePostgresJs(ground: Ground): Promise<Contender> {
