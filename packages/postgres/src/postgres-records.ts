@@ -90,7 +90,11 @@ export class PostgresRecords implements RecordStore {
       const bound = statements.scan.bind({ ...at, toBucket: to, limit: SCAN_PAGE });
       const [result] = await this.#connections.run([bound], place);
       const rows = statements.scan.rows(result);
-      if (rows.length > 0) yield rows.map((row) => row.summary);
+      if (rows.length > 0)
+        yield await this.#digested(
+          rows.map(({ summary }) => summary),
+          options,
+        );
       const last = rows.at(-1);
       if (rows.length < SCAN_PAGE || !last) return;
       at = { bucket: last.bucket, pk: last.pk, id: last.summary.key.id };
@@ -102,6 +106,21 @@ export class PostgresRecords implements RecordStore {
     const { statements } = await this.#tables.get(this.#entity, this.#connections.one(place));
     const [result] = await this.#connections.run([statements.count.bind(undefined)], place);
     return statements.count.rows(result)[0] ?? 0;
+  }
+
+  // A write around the SDK leaves no digest: it is that of the record as it is now.
+  async #digested(
+    summaries: readonly RecordSummary[],
+    options: CallOptions,
+  ): Promise<readonly RecordSummary[]> {
+    const bare = summaries.filter(({ digest }) => digest === '').map(({ key }) => key);
+    if (bare.length === 0) return summaries;
+    const found = new Map((await this.readMany(bare, options)).map((record, i) => [bare[i], record]));
+    return summaries.flatMap((summary) => {
+      if (summary.digest !== '') return [summary];
+      const record = found.get(summary.key);
+      return record ? [{ key: record.key, version: record.version, digest: record.digest }] : [];
+    });
   }
 
   // Rows that were written by another layout than we know are read again by that one.

@@ -57,8 +57,8 @@ export interface PostgresStoreOptions {
 /** PostgreSQL as a store of rows. */
 export interface PostgresStore extends RelationalStore {
   /**
-   * The caller's pool as Kysely, for what the portable API cannot say. Writes that go this way are not fenced, and neither
-   * versions nor dirty keys know of them. Destroying it leaves the pool open.
+   * The caller's pool as Kysely, for what the portable API cannot say. Triggers give what is written this way a version and a dirty
+   * key; nothing else fences it, and while Cosmos DB is the authority it is drift. Destroying it leaves the pool open.
    */
   readonly kysely: Kysely<unknown>;
 }

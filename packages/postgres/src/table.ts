@@ -11,6 +11,7 @@ import {
   partitionOf,
   partitionText,
   type RecordKey,
+  recordDigest,
   type StoredRecord,
 } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
@@ -243,11 +244,13 @@ export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
   const [pk, id, term, counter, deleted, digest, ops, baseTerm, baseCounter, baseDigest, rest, ...fields] =
     cells;
   const key = { partition: partitionOf(pk ?? '[]'), id: id ?? '' };
+  const value = deleted === 't' ? undefined : valueOf(table, key, rest, fields);
   return {
     key,
     version: { term: Number(term), counter: Number(counter) },
-    value: deleted === 't' ? undefined : valueOf(table, key, rest, fields),
-    digest: digest ?? '',
+    value,
+    // A write around the SDK left none: canonical JSON is not PostgreSQL's.
+    digest: digest === '' || !digest ? recordDigest(value) : digest,
     operations: marksOf(ops),
     base:
       baseTerm === null || baseTerm === undefined

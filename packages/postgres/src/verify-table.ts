@@ -8,9 +8,11 @@ import { type ActualIndex, readIndexes } from './sql/read-indexes.ts';
 import { readLayout } from './sql/read-layout.ts';
 import { readSdkTables } from './sql/read-sdk-tables.ts';
 import { readSettings } from './sql/read-settings.ts';
+import { readTriggers } from './sql/read-triggers.ts';
 import { columnConflicts, type Table, wantedTable } from './table.ts';
 import { indexesOf } from './table-index.ts';
 import type { TableNames } from './table-map.ts';
+import { triggersOf } from './table-triggers.ts';
 
 /** Oldest server: unique indexes that tell null from null are known since then. */
 const MIN_SERVER = 150_000;
@@ -79,8 +81,8 @@ export async function verifyTable(
   place: UseOptions,
 ): Promise<readonly GateAnswer[]> {
   const asked = wantedTable(input.names, input.entity);
-  const [layout, columns, indexes] = await connections.run(
-    [readLayout.bind(asked), readColumnsThere.bind(asked), readIndexes.bind(asked)],
+  const [layout, columns, indexes, triggers] = await connections.run(
+    [readLayout.bind(asked), readColumnsThere.bind(asked), readIndexes.bind(asked), readTriggers.bind(asked)],
     place,
   );
   const found = readLayout.rows(layout)[0];
@@ -96,6 +98,12 @@ export async function verifyTable(
       indexProblems(asked, table, readIndexes.rows(indexes)),
       'all there and valid',
       wanted,
+    ),
+    answer(
+      'postgres-raw-writes',
+      triggerProblems(table, readTriggers.rows(triggers)),
+      'noticed',
+      'triggers that notice what is written around the SDK; apply the migrations, or enable them',
     ),
     answer(
       'postgres-unique',
@@ -157,6 +165,12 @@ function indexProblems(asked: Asked, table: Table, there: readonly ActualIndex[]
     if (!index.valid) return [`index ${name} is invalid; drop it and make it again`];
     return unique && !index.unique ? [`index ${name} is not unique`] : [];
   });
+}
+
+function triggerProblems(table: Table, there: readonly string[]): readonly string[] {
+  return triggersOf(table)
+    .filter(({ name }) => !there.includes(name))
+    .map(({ name }) => `trigger ${name} is missing or disabled`);
 }
 
 async function clashProblems(

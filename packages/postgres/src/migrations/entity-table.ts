@@ -14,6 +14,7 @@ import {
 } from '../table.ts';
 import { indexesOf } from '../table-index.ts';
 import type { TableNames } from '../table-map.ts';
+import { triggersOf } from '../table-triggers.ts';
 
 type Wanted = Omit<Table, 'layout'>;
 
@@ -33,6 +34,7 @@ export function entityTable(entity: Entity, names: TableNames): Migration {
         on conflict do nothing`.execute(db);
       const columns = await addColumns(db, wanted);
       for (const index of indexesOf({ ...wanted, columns, layout: 0 })) await index.create.execute(db);
+      for (const trigger of triggersOf(wanted)) await trigger.create.execute(db);
     },
   };
 }
@@ -73,6 +75,8 @@ async function addColumns(db: Kysely<unknown>, wanted: Wanted): Promise<readonly
   );
   // The lock that this takes is held until the layout below is committed: nobody writes by the old one meanwhile.
   await sql`alter table ${table} ${sql.join(additions)}`.execute(db);
+  // Moving values is no write of anybody's; the trigger comes back at the end, still under the lock.
+  await sql`drop trigger if exists hyb_raw_update on ${table}`.execute(db);
   for (const column of missing) await backfill(table, column).execute(db);
   await sql`
     update polyphase.entity_table set columns = ${listColumns(all)}::jsonb, layout = layout + 1

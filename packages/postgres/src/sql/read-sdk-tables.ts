@@ -8,7 +8,7 @@ export const readSdkTables: Statement<undefined, string> = defineStatement<undef
     from unnest(array['entity_table', 'control', 'lease', 'checkpoint', 'dirty_key', 'journal', 'config']) as wanted (name)
     where to_regclass('polyphase.' || name) is null
     union all
-    select name from unnest(array['timestamp_text(timestamptz, int)', 'date_text(date)']) as wanted (name)
+    select name from unnest(array['timestamp_text(timestamptz, int)', 'date_text(date)', 'raw_write()']) as wanted (name)
     where to_regprocedure('polyphase.' || name) is null`,
   ([name]) => textCell(name),
 );

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { defineStatement, noRow, type Statement } from '../statement.ts';
 
 /** The advisory lock of a group: 64 bits of a digest of its name, as PostgreSQL's signed integer. */
-function groupLock(group: string): string {
+export function groupLock(group: string): string {
   return BigInt.asIntN(64, BigInt(`0x${digestOf(`polyphase group ${group}`).slice(0, 16)}`)).toString();
 }
 
