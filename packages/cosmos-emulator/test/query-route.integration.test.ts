@@ -334,6 +334,15 @@ describe('metrics', () => {
     expect((await container.items.query(query).fetchNext()).queryMetrics).toBeUndefined();
   });
 
+  it('count a document on the page that it is given on', async () => {
+    const { container } = await filled(1);
+    const options = { populateQueryMetrics: true, maxItemCount: 3 };
+    const pages = container.items.query('SELECT * FROM c', options);
+    for (const retrievedDocumentCount of [3, 3, 2]) {
+      expect((await pages.fetchNext()).queryMetrics).toMatchObject({ 0: { retrievedDocumentCount } });
+    }
+  });
+
   it('come from every partition', async () => {
     const { emulator } = await filled(4);
     const { container, exchanges } = tampering(emulator, {});

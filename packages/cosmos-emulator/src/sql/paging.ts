@@ -91,10 +91,14 @@ function streamPage(request: PageRequest): Page {
   const end = (continuation?: string): Page => ({ texts, continuation, examined: { count, bytes } });
   if (cut.maximum <= taken) return end();
   for (const item of container.items(request.scope, start)) {
-    count++;
-    bytes += item.size;
     const results = prepared.compiled.resultsOf(item.document, run);
-    for (let at = item.sequence === start ? skip : 0; at < results.length; at++) {
+    const first = item.sequence === start ? skip : 0;
+    // A document that only shows that there is a next page is counted there.
+    if (texts.length < maximum || results.length <= first) {
+      count++;
+      bytes += item.size;
+    }
+    for (let at = first; at < results.length; at++) {
       if (leftOut-- > 0) continue;
       const text = JSON.stringify(results[at]);
       const given = taken + texts.length;
