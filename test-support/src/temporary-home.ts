@@ -11,12 +11,20 @@ export function temporaryHome(engine: string, user: RunAs): string {
   const parent = sharedTemporary(user);
   const prefix = `polyphase-${engine}-`;
   for (const name of readdirSync(parent)) {
-    if (name.startsWith(prefix) && isAbandoned(parent, name, prefix))
-      rmSync(join(parent, name), { recursive: true, force: true });
+    if (name.startsWith(prefix) && isAbandoned(parent, name, prefix)) removeIfStill(join(parent, name));
   }
   const home = mkdtempSync(join(parent, `${prefix}${process.pid}-`));
   give(home, user);
   return home;
+}
+
+// What the killed run started (initdb) may still be writing there: then it is the next run that removes it.
+function removeIfStill(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY')) throw error;
+  }
 }
 
 // The log is the guard's first act: where there is one, the guard removes the folder itself.
