@@ -292,8 +292,10 @@ describe('an Entra ID token', () => {
     `${encoded({ alg: 'RS256', typ: 'JWT' })}.${encoded(claims)}.${encoded('any')}`;
   const good = (): object => ({ aud: 'https://cosmos.azure.com', nbf: seconds(), exp: seconds() + 600 });
 
-  it('works with data, and not with what describes it', async () => {
-    const { emulator } = await setUp();
+  it('works with data and runs stored procedures, and does not change what describes them', async () => {
+    const { emulator, container: owned } = await setUp();
+    const script = { id: 'answer', body: 'function () { getContext().getResponse().setBody(42); }' };
+    await owned.scripts.storedProcedures.create(script);
     const { endpoint, httpClient } = emulator.clientOptions();
     const scopes: unknown[] = [];
     const client = new CosmosClient({
@@ -316,12 +318,14 @@ describe('an Entra ID token', () => {
       1,
     );
     expect((await container.read()).statusCode).toBe(200);
+    expect((await container.scripts.storedProcedure('answer').execute('a')).resource).toBe(42);
     expect(scopes[0]).toEqual([`${endpoint.slice(0, -1)}/.default`]);
     const refused = [
       client.databases.create({ id: 'x' }),
       client.database('db').containers.create({ id: 'x', partitionKey: onPk }),
       client.database('db').users.create({ id: 'x' }),
       container.delete(),
+      container.scripts.storedProcedures.create({ ...script, id: 'x' }),
     ];
     for (const error of await Promise.all(refused.map(refusal))) {
       expect(error).toMatchObject({ code: 403, substatus: 5300 });

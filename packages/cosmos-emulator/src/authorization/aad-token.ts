@@ -19,6 +19,10 @@ const dataPlane: ReadonlyMap<ResourceKind, 'read' | 'all'> = new Map([
   ['partitionKeyDelete', 'all'],
 ]);
 
+/** Stored procedures are run by who may write, and changed with a key. */
+const runsScript = ({ resource, operation }: Target): boolean =>
+  resource === 'storedProcedures' && operation === 'execute';
+
 /**
  * Checks an Entra ID token: a well-formed JSON Web Token whose audience is the endpoint, `https://cosmos.azure.com` or
  * the one of other emulators, and which is valid by the machine's time. There is no tenant to ask, so its signature is
@@ -41,7 +45,7 @@ export function authorizeAad(
   }
   if (carriesKey(token, key)) return;
   const allowed = dataPlane.get(target.resource);
-  if (allowed === 'all' || (allowed === 'read' && isRead(target.operation))) return;
+  if (allowed === 'all' || (allowed === 'read' && isRead(target.operation)) || runsScript(target)) return;
   throw forbidden(
     `Request blocked by Auth cosmos-emulator : The given request [${request.method} /${target.segments.join('/')}] cannot be authorized by AAD token in data plane. Learn more: https://aka.ms/cosmos-native-rbac.`,
     5300,
