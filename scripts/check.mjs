@@ -22,7 +22,7 @@ const STAGES = [
 ];
 const TOTALS = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm;
 
-const STAGE_MINUTES = 10;
+const STAGE_MINUTES = 15;
 let current;
 
 /** Ends the stage that is running, with all that it started. */
