@@ -95,7 +95,8 @@ describe('while Cosmos DB is the authority', () => {
     expect((await world.cosmos.records(Note).read(key))?.version.term).toBe(0);
   });
 
-  it('a page that was on its way over the commit calls nothing ahead that was written after it', async () => {
+  // The control row moves after a page was read, and before it is judged.
+  async function overTheCommit(stored: string): Promise<{ world: VirtualWorld; judge: () => Promise<void> }> {
     const commit = Promise.withResolvers<void>();
     const rows = Promise.withResolvers<void>();
     const reached: string[] = [];
@@ -116,16 +117,34 @@ describe('while Cosmos DB is the authority', () => {
     await notes.create({ id, owner: 'a', text: 'ours' });
     await world.wish({ policy: 'postgres-primary', flip: 'auto' });
     await world.until('at the commit', () => reached.length === 1);
-    // Another program stores the document as it is: nothing is new, but the feed brings it again.
-    await world.cosmos.foreign.put(Note, { id, owner: 'a', text: 'ours' }, { keepStamp: true });
+    await world.cosmos.foreign.put(Note, { id, owner: 'a', text: stored }, { keepStamp: true });
     await world.until('its page is read', () => reached.length === 2);
     commit.resolve();
     await world.until('6', () => world.hybrid.status('notes').phase === '6');
     await notes.delete({ owner: 'a', id });
-    rows.resolve();
-    await world.clock.advance(2_000);
+    const judge = async (): Promise<void> => {
+      rows.resolve();
+      await world.clock.advance(2_000);
+    };
+    return { world, judge };
+  }
+
+  it('a page that was on its way over the commit calls nothing ahead that was written after it', async () => {
+    // Another program stored the document as it is: nothing is new, but the feed brings it again.
+    const { world, judge } = await overTheCommit('ours');
+    await judge();
     expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 0 });
     expect(await world.differences()).toEqual([]);
+  });
+
+  it('a page that was on its way over the commit keeps a body that was changed under its stamp', async () => {
+    const { world, judge } = await overTheCommit('theirs');
+    await judge();
+    const conflicts = await world.postgres.journal.list('notes');
+    expect(conflicts.map(({ kind, bodies }) => [kind, bodies.theirs?.includes('theirs')])).toContainEqual([
+      'conflict',
+      true,
+    ]);
   });
 
   it('a document that cannot be a record keeps gates closed until it is mended', async () => {

@@ -231,7 +231,8 @@ export class FeedRelay {
       else if (row && row.version.term > found.term) {
         // Unless the authority moved while the page was on its way: then the row is no stray, and the rules of that side hold.
         const isStray = row.version.term > this.#group.term;
-        if (record.digest !== row.digest && (isStray || record.version.term === 0))
+        if (!isStray && record.version.term !== 0) copies.push({ record });
+        else if (record.digest !== row.digest)
           journal.push(this.#conflict(record, row, isStray ? ROW_AHEAD : WRITTEN_AROUND));
       } else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
     }
