@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   type Container,
   type ErrorResponse,
@@ -19,6 +20,13 @@ async function start(options?: CosmosEmulatorOptions): Promise<Setup> {
   const setup = await setUp({}, options);
   open.push(setup.emulator);
   return setup;
+}
+
+/** Numbers of the processes of scripts that this process has started. */
+function scriptProcesses(): string[] {
+  const lines = execFileSync('ps', ['-eo', 'ppid=,pid=,args='], { encoding: 'utf8' }).split('\n');
+  const found = lines.map((line) => /^\s*(\d+)\s+(\d+)\s.*script-process/.exec(line));
+  return found.flatMap((match) => (match?.[1] === String(process.pid) ? [match[2] ?? ''] : []));
 }
 
 async function refusal(work: Promise<unknown>): Promise<ErrorResponse> {
@@ -654,9 +662,13 @@ describe('the process of scripts', () => {
   it('ends with the emulator, and starts again for a further script', async () => {
     const { emulator, container } = await start();
     const body = 'function () { __.response.setBody(1); }';
+    const before = scriptProcesses();
     expect(await run(container, body)).toBe(1);
+    const [own, ...others] = scriptProcesses().filter((pid) => !before.includes(pid));
+    expect([own, others]).toEqual([expect.any(String), []]);
     await emulator.close();
     await emulator.close();
+    await expect.poll(scriptProcesses).not.toContain(own);
     expect(await run(container, body)).toBe(1);
   });
 });

@@ -79,7 +79,12 @@ function connect(): Connection {
   });
   worker.unref();
   const connection = { worker, port, signals };
-  receive(connection, performance.now() + startMs);
+  try {
+    receive(connection, performance.now() + startMs);
+  } catch (error) {
+    port.postMessage(null);
+    throw error;
+  }
   return connection;
 }
 
