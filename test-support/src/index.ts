@@ -11,4 +11,6 @@ export { type FaultProxy, type LinkFaults, startFaultProxy } from './fault-proxy
 export { KEY_VAULT_TOKEN, type KeyVaultDouble, startKeyVaultDouble } from './key-vault-double.ts';
 export { startPgBouncer } from './pgbouncer.ts';
 export { type PostgresOptions, startPostgres } from './postgres-server.ts';
+export { type RedisCluster, type RedisNode, startRedisCluster } from './redis-cluster.ts';
+export { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts';
 export { startRedis } from './redis-server.ts';

@@ -1,16 +1,8 @@
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Certificate } from './certificate.ts';
 import { containerRuntime } from './container-runtime.ts';
-import { type Engine, EngineMissingError, type EngineProcess, onlyFetched } from './engine.ts';
-import { freePort } from './free-port.ts';
-import { GuardedProcess } from './guarded-process.ts';
+import { type Engine, EngineMissingError, onlyFetched } from './engine.ts';
+import { LocalRedis } from './local-redis.ts';
 import { fetchedRedis, installedRedis, type RedisBinary } from './redis-binary.ts';
-import { temporaryHome } from './temporary-home.ts';
-
-const START_ATTEMPTS = 5;
-const RETRY_MS = 100;
 
 /** Where {@link startRedis} looks. */
 export interface RedisOptions {
@@ -34,10 +26,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
   const { onlyInstalled = false } = options;
   if (!options.tls && !onlyInstalled && !onlyFetched() && (await containerRuntime()))
     return startInContainer();
-  const found = onlyFetched() ? undefined : installedRedis();
-  if (!found && onlyInstalled) throw new EngineMissingError('Redis', ['redis-server is not on PATH']);
-  const binary = found ?? (await fetchedOrMissing());
-  const server = new LocalRedis(binary, options.tls);
+  const binary = await localRedis(onlyInstalled);
+  const server = new LocalRedis({ binary, tls: options.tls });
   try {
     await server.start();
   } catch (error) {
@@ -45,6 +35,16 @@ export async function startRedis(options: RedisOptions = {}): Promise<Engine> {
     throw error;
   }
   return { url: server.url, from: binary.command, process: server, stop: () => server.stop() };
+}
+
+/**
+ * The program of a local Redis: from PATH, else the distribution's package.
+ * @throws {@link EngineMissingError} when there is none
+ */
+export async function localRedis(onlyInstalled = false): Promise<RedisBinary> {
+  const found = onlyFetched() ? undefined : installedRedis();
+  if (!found && onlyInstalled) throw new EngineMissingError('Redis', ['redis-server is not on PATH']);
+  return found ?? fetchedOrMissing();
 }
 
 async function fetchedOrMissing(): Promise<RedisBinary> {
@@ -75,78 +75,4 @@ async function startInContainer(): Promise<Engine> {
       await container.stop();
     },
   };
-}
-
-class LocalRedis implements EngineProcess {
-  readonly #binary: RedisBinary;
-  readonly #home = temporaryHome('redis', {});
-  #server: GuardedProcess | undefined;
-  readonly #tls: Certificate | undefined;
-  #port = 0;
-
-  constructor(binary: RedisBinary, tls?: Certificate) {
-    this.#binary = binary;
-    this.#tls = tls;
-  }
-
-  get url(): string {
-    return `${this.#tls ? 'rediss' : 'redis'}://127.0.0.1:${this.#port}`;
-  }
-
-  async start(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      const port = this.#port === 0 ? await freePort() : this.#port;
-      try {
-        this.#server = await this.#run(port);
-        this.#port = port;
-        return;
-      } catch (error) {
-        const taken = error instanceof Error && /in use/i.test(error.message);
-        if (!taken || attempt === START_ATTEMPTS) throw error;
-        await delay(RETRY_MS);
-      }
-    }
-  }
-
-  async kill(): Promise<void> {
-    await this.#server?.stop('SIGKILL');
-  }
-
-  async restart(): Promise<void> {
-    await this.kill();
-    await this.start();
-  }
-
-  log(): string {
-    return this.#server?.log() ?? '';
-  }
-
-  async stop(): Promise<void> {
-    await this.kill(); // nothing is kept, so there is nothing to flush
-    rmSync(this.#home, { recursive: true, force: true });
-  }
-
-  #doors(port: number): readonly string[] {
-    if (!this.#tls) return ['--port', String(port)];
-    const [key, cert] = [join(this.#home, 'server.key'), join(this.#home, 'server.crt')];
-    writeFileSync(key, this.#tls.key, { mode: 0o600 });
-    writeFileSync(cert, this.#tls.cert);
-    const files = ['--tls-key-file', key, '--tls-cert-file', cert, '--tls-ca-cert-file', cert];
-    return ['--port', '0', '--tls-port', String(port), ...files, '--tls-auth-clients', 'no'];
-  }
-
-  #run(port: number): Promise<GuardedProcess> {
-    const place = [...this.#doors(port), '--bind', '127.0.0.1', '--dir', this.#home];
-    const order = {
-      command: this.#binary.command,
-      args: [...place, '--save', '', '--appendonly', 'no', '--daemonize', 'no'],
-      cwd: this.#home,
-      env: this.#binary.env,
-      user: {},
-      logFile: join(this.#home, 'redis.log'),
-      stopSignal: 'SIGKILL' as const,
-      removeWhenAbandoned: [this.#home],
-    };
-    return GuardedProcess.start(order, /Ready to accept connections/);
-  }
 }

@@ -10,10 +10,14 @@ import {
 // First words of error replies, as Redis documents them, and what the caller can do about each.
 const REPLIES: ReadonlyMap<string, (cause: unknown, operation: string) => PolyphaseError> = new Map([
   ['LOADING', unreachable],
-  ['MASTERDOWN', unreachable],
-  ['CLUSTERDOWN', unreachable],
-  ['TRYAGAIN', unreachable],
-  ['READONLY', unreachable],
+  ['MASTERDOWN', moving],
+  ['CLUSTERDOWN', moving],
+  ['TRYAGAIN', moving],
+  ['READONLY', moving],
+  ['NOREPLICAS', moving],
+  // A client of a cluster follows these itself.
+  ['MOVED', alone],
+  ['ASK', alone],
   ['BUSY', late],
   ['NOAUTH', refused],
   ['WRONGPASS', refused],
@@ -25,7 +29,7 @@ const REPLIES: ReadonlyMap<string, (cause: unknown, operation: string) => Polyph
 const NETWORK = /^(ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOST|ENET|EAI_|ENOENT|EADDR|CERT_|ERR_TLS|ERR_SSL)/;
 // ioredis has no codes for these; the texts are the same in versions 5 and 6.
 const DISCONNECTED =
-  /^(Connection is closed\.|Stream isn't writeable|Failed to refresh slots cache|Reached the max retries per request limit|None of startup nodes is available)/;
+  /^(Connection is (closed|aborted|discarded)|Stream isn't writeable|Failed to refresh slots cache|Reached the max retries per request limit|None of startup nodes is available|Cluster is |Cluster isn't ready|Too many Cluster redirections|All sentinels are unreachable)/;
 
 /**
  * What a failure of the driver means to the caller, with the driver's error as cause. An error of ours passes as it is; what has
@@ -54,6 +58,22 @@ function unreachable(cause: unknown, operation: string): PolyphaseError {
   return new ConnectionError({ message: 'Redis cannot be reached', operation, cause });
 }
 
+function moving(cause: unknown, operation: string): PolyphaseError {
+  return new ConnectionError({
+    message: 'Redis is between two masters, or lacks replicas or slots; try again',
+    operation,
+    cause,
+  });
+}
+
+function alone(cause: unknown, operation: string): PolyphaseError {
+  return new InvalidOptionsError({
+    message: 'This Redis is one server of a cluster; make the client with new Cluster([{ host, port }])',
+    operation,
+    cause,
+  });
+}
+
 function late(cause: unknown, operation: string): PolyphaseError {
   return new TimeoutError({ message: 'Redis did not answer in time', operation, cause });
 }
@@ -61,7 +81,7 @@ function late(cause: unknown, operation: string): PolyphaseError {
 function refused(cause: unknown, operation: string): PolyphaseError {
   return new InvalidOptionsError({
     message:
-      'Redis refuses this user; mend the credentials, or allow GET, GETRANGE, SET, PTTL, TIME, EVAL and EVALSHA',
+      'Redis refuses this user; mend the credentials, or allow GET, GETRANGE, SET, PTTL, TIME, EVAL and EVALSHA (on a cluster, what ioredis itself asks too: CLUSTER SLOTS and CLUSTER INFO)',
     operation,
     cause,
   });

@@ -7,4 +7,5 @@ test('an ioredis client is what the store takes', () => {
   expectTypeOf<Redis>().toExtend<RedisClient>();
   expectTypeOf<Cluster>().toExtend<RedisClient>();
   expectTypeOf<Redis>().toExtend<RedisStoreOptions['client']>();
+  expectTypeOf<Cluster>().toExtend<RedisStoreOptions['client']>();
 });

@@ -7,8 +7,10 @@ const FAILURES_TO_OPEN = 3;
 // Commands that ran into the time-out wait in the driver's queue until it gives up; past this many no more are added.
 const MAX_UNANSWERED = 1_000;
 
-/** The part of an ioredis client (`Redis`) that is called. */
+/** The part of an ioredis client (`Redis` or `Cluster`) that is called. */
 export interface RedisClient {
+  /** What it was made with: whether it reads from replicas. */
+  readonly options?: { readonly scaleReads?: unknown; readonly role?: unknown; readonly readOnly?: unknown };
   /** GET. */
   get(key: string): Promise<string | null>;
   /** EVAL. */
@@ -55,7 +57,7 @@ export class RedisLink {
     return this.#send('get', () => this.#client.get(key), call);
   }
 
-  /** Runs a script over one key, and sends its text where Redis does not know it. */
+  /** Runs a script over one key, and sends its text where the server that has the key does not know it: each learns it by itself. */
   run(script: RedisScript, args: readonly string[], call: LinkCall): Promise<unknown> {
     const command = async (): Promise<unknown> => {
       try {

@@ -4,7 +4,10 @@ import { type RedisClient, RedisLink } from './redis-link.ts';
 
 /** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
-  /** An ioredis client of a single-node Redis, 6.2 or later. It is never closed here. */
+  /**
+   * An ioredis client of Redis 6.2 or later: `Redis`, also with `sentinels`, or `Cluster`. It must read from masters alone. It is
+   * never closed here.
+   */
   readonly client: RedisClient;
   /** Starts every key. @default "polyphase:" */
   readonly prefix?: string;
@@ -29,7 +32,10 @@ export interface RedisStoreOptions {
  * Guarantee: a dead or silent Redis costs a call at most `timeoutMs` and ends it with a `ConnectionError` or `TimeoutError`; the
  * client is never closed, and its `error` events are listened to, so that they neither end the process nor fill its output.
  *
- * @throws `InvalidOptionsError` with every option that is wrong
+ * On a Cluster every key is by itself, so no two need one slot. Replication is asynchronous: what a failover loses is bounded by the
+ * time to live of entries.
+ *
+ * @throws `InvalidOptionsError` with every option that is wrong; a client that reads from replicas is one
  * @example
  * ```ts
  * import { Redis } from 'ioredis';
@@ -57,6 +63,7 @@ function checkedOptions(options: RedisStoreOptions): Required<RedisStoreOptions>
   const methods = ['get', 'eval', 'evalsha', 'on'] as const;
   if (methods.some((method) => typeof client?.[method] !== 'function'))
     problems.push('client: must be an ioredis client; make one with new Redis(url)');
+  problems.push(...replicaProblems(client?.options));
   if (typeof prefix !== 'string') problems.push('prefix: must be text');
   for (const [name, ms] of Object.entries({ timeoutMs, leaseMs, guardMs, pauseMs }))
     if (!Number.isInteger(ms) || ms < 1 || ms > 86_400_000)
@@ -64,4 +71,15 @@ function checkedOptions(options: RedisStoreOptions): Required<RedisStoreOptions>
   if (problems.length > 0)
     throw new InvalidOptionsError({ message: 'The Redis store cannot be made', problems });
   return { client, prefix, timeoutMs, leaseMs, guardMs, pauseMs, clock };
+}
+
+// A replica lags behind its master: it would answer with what an acknowledged write has invalidated.
+function replicaProblems(options: RedisClient['options'] = {}): readonly string[] {
+  const { scaleReads = 'master', role = 'master', readOnly = false } = options;
+  return [
+    ...(scaleReads === 'master' ? [] : ['client: must not read from replicas; leave out scaleReads']),
+    ...(role === 'master' && readOnly === false
+      ? []
+      : ['client: must not read from replicas; leave out role and readOnly']),
+  ];
 }
