@@ -54,5 +54,5 @@ test('takes clients of masters: of one server, of sentinels, of a cluster', () =
     new Redis({ lazyConnect: true, sentinels, name: 'cache' }),
     new Cluster(sentinels, { lazyConnect: true }),
   ];
-  for (const client of clients) expect(redisStore({ client }).kind).toBe('cache');
+  for (const it of clients) expect(redisStore({ client: it }).kind).toBe('cache');
 });

@@ -124,7 +124,7 @@ describeWith('redis')('a Redis Cluster', () => {
     const truth = new Map(keys.map((key) => [key, 0]));
     const acknowledged = new Map(truth);
     const stale: string[] = [];
-    let ended = false;
+    const over = new AbortController();
     let hits = 0;
     const write = async (key: string): Promise<void> => {
       await cache.guard(key);
@@ -141,10 +141,10 @@ describeWith('redis')('a Redis Cluster', () => {
       const miss = hit ?? (await cache.lease(key));
       if ('token' in miss) await cache.fill(key, miss.token, entry(truth.get(key) ?? 0), TTL_MS);
     };
-    const process = async (key: string): Promise<void> => {
-      while (!ended) await (Math.random() < 0.1 ? write(key) : read(key));
+    const serve = async (key: string): Promise<void> => {
+      while (!over.signal.aborted) await (Math.random() < 0.1 ? write(key) : read(key));
     };
-    const work = Promise.all([...keys, ...keys, ...keys].map(process));
+    const work = Promise.all([...keys, ...keys, ...keys].map(serve));
     try {
       await vi.waitUntil(() => hits > 100, PATIENCE);
       const { master, replica } = await holders(keys[0] ?? '');
@@ -153,7 +153,7 @@ describeWith('redis')('a Redis Cluster', () => {
       const before = hits;
       await vi.waitUntil(() => hits > before + 100, PATIENCE);
     } finally {
-      ended = true;
+      over.abort();
       await work;
     }
     expect(stale).toEqual([]);
@@ -204,7 +204,7 @@ describeWith('redis')('a Redis Cluster', () => {
   async function loseTo(key: string, before: () => Promise<void>): Promise<void> {
     const { master, replica } = await holders(key);
     await replica.direct.config('SET', 'masterauth', 'not the password');
-    await master.direct.client('KILL', 'TYPE', 'replica');
+    await master.direct.call('CLIENT', 'KILL', 'TYPE', 'replica');
     await before();
     await replica.direct.cluster('FAILOVER', 'TAKEOVER');
     await vi.waitUntil(async () => (await isMaster(replica)) && !(await isMaster(master)), PATIENCE);
