@@ -1,7 +1,14 @@
-import { authorityOf, type ControlRow, FencedError, SealedError } from '@polyphase/core';
+import { authorityOf, type ControlRow, FencedError, type Phase, SealedError } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import { readControl } from './sql/read-control.ts';
 import { shareGroup } from './sql/share-group.ts';
+
+/** Phases in which PostgreSQL takes writes, and whether each of them leaves a dirty key. */
+export const WRITE_PHASES: ReadonlyMap<Phase, { readonly capture: boolean }> = new Map([
+  ['6', { capture: true }],
+  ['7', { capture: false }],
+  ['7r', { capture: true }],
+]);
 
 /** The statements that fence a transaction, to be sent before anything else in it: the lock, and only then the row. */
 export function fenceStatements(group: string | undefined): readonly BoundStatement[] {
@@ -23,10 +30,11 @@ export function passFence(
   const row: ControlRow | undefined = readControl.rows(answer)[0];
   if (!row || authorityOf(row.phase) !== 'postgres' || row.term !== term)
     throw new FencedError({ message: `PostgreSQL is not the authority in term ${term}; stop`, key: group });
-  if (row.phase === "5'")
+  const rule = WRITE_PHASES.get(row.phase);
+  if (!rule)
     throw new SealedError({
       message: 'The authority is moving back; nothing was written, try again',
       key: group,
     });
-  return row.phase === '6' || row.phase === '7r';
+  return rule.capture;
 }

@@ -52,7 +52,7 @@ export class TableQueries {
     return defineStatement<readonly Cell[], ReadRow>(
       (slot) => {
         const parameters = new QueryParameters(slot);
-        const select = this.#select(plan, order, parameters, layoutOf(this.#table, slot));
+        const select = this.#select(plan, order, parameters, layoutOf(this.#table));
         values.push(...parameters.values);
         return select;
       },

@@ -14,11 +14,12 @@ import type { StatementResult } from './batch.ts';
 import type { Connections, UseOptions } from './connections.ts';
 import { fenceStatements, passFence } from './fence.ts';
 import type { Session } from './session.ts';
-import { settleCommit } from './settle.ts';
+import { settleCommit, untilAnswered } from './settle.ts';
 import { rowInput } from './sql/store-record.ts';
 import { checkRow } from './table.ts';
 import type { KnownTable, Tables } from './tables.ts';
 import { affected, BEGIN, COMMIT, committed } from './transaction.ts';
+import { atOnce, sendAtOnce } from './write-at-once.ts';
 
 /** What a decision made, told as every store tells it. */
 export function toWriteResult(decision: WriteDecision, intent: WriteIntent): WriteResult {
@@ -28,6 +29,14 @@ export function toWriteResult(decision: WriteDecision, intent: WriteIntent): Wri
   return { record, existed, repeated };
 }
 
+interface Refused {
+  readonly kind: 'refused';
+  readonly error: unknown;
+}
+
+/** What the rules made of a write that met the record under its lock. */
+type Decided = { readonly kind: 'written'; readonly result: WriteResult } | Refused;
+
 interface Locked {
   readonly current: StoredRecord | undefined;
   readonly serverNowMs: number;
@@ -36,10 +45,13 @@ interface Locked {
 }
 
 /**
- * Writes single records, each in a transaction of two round trips: lock and read; store and commit.
+ * Writes single records. A create, and a replace that names the version, go in one round trip with every condition in the
+ * statement; what does not hold, and every other write, takes two: lock and read; store and commit.
  *
- * The states of a write: locking, in which nothing is written yet and every failure says so; committing, in which a lost reply
- * is settled by the transaction's number and the operation id; done. A create that somebody else came before starts again.
+ * The states of the first: sent, from where a lost reply leads to the second way, under the same operation id: it waits for what is
+ * still under way, and what has not begun finds its condition gone. Those of the second: locking, in which nothing is written yet and
+ * every failure says so; committing, in which a lost reply is settled by the transaction's number and the operation id; done. A
+ * create that somebody else came before starts again.
  */
 export class RecordWriter {
   readonly #entity: Entity;
@@ -59,13 +71,29 @@ export class RecordWriter {
   /** See `RecordStore.write`. */
   async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {
     const place = this.#place(intent, options.signal);
-    let known = await this.#tables.get(this.#entity, this.#connections.one(place));
+    const known = await this.#tables.get(this.#entity, this.#connections.one(place));
+    const once = atOnce(known, intent, options);
+    const outcome = once && (await this.#connections.use((session) => sendAtOnce(session, once), place));
+    if (outcome?.kind === 'stored')
+      return { record: outcome.record, existed: intent.kind !== 'create', repeated: false };
+    const locked = () => this.#writeLocked(known, intent, options);
+    const decided =
+      outcome?.kind === 'lost' ? await untilAnswered(this.#connections, place, locked) : await locked();
+    // What was sent may still be done; of everything but a decision that saw its effect, or ended its chance, nothing follows.
+    if (!decided) throw this.#unknown(intent, outcome?.kind === 'lost' ? outcome.cause : undefined);
+    if (decided.kind === 'refused') throw decided.error;
+    return decided.result;
+  }
+
+  async #writeLocked(first: KnownTable, intent: WriteIntent, options: WriteOptions): Promise<Decided> {
+    const place = this.#place(intent, options.signal);
+    let known = first;
     for (;;) {
       const outcome = await this.#connections.use(
         (session) => this.#attempt(session, known, intent, options),
         place,
       );
-      if (outcome.kind === 'written') return outcome.result;
+      if (outcome.kind === 'written' || outcome.kind === 'refused') return outcome;
       if (outcome.kind === 'layout')
         known = await this.#tables.get(this.#entity, this.#connections.one(place), outcome.layout);
     }
@@ -76,18 +104,11 @@ export class RecordWriter {
     known: KnownTable,
     intent: WriteIntent,
     options: WriteOptions,
-  ): Promise<
-    | { readonly kind: 'written'; readonly result: WriteResult }
-    | { readonly kind: 'raced' }
-    | { readonly kind: 'layout'; readonly layout: number }
-  > {
+  ): Promise<Decided | { readonly kind: 'raced' } | { readonly kind: 'layout'; readonly layout: number }> {
     const locked = await lock(session, known, intent, options);
     if ('layout' in locked) return { kind: 'layout', layout: locked.layout };
-    const decision = decideWrite(locked.current, intent, {
-      entity: this.#entity,
-      term: options.term,
-      serverNowMs: locked.serverNowMs,
-    });
+    const decision = this.#decide(locked, intent, options);
+    if (decision.kind === 'refused') return decision;
     if (decision.kind === 'done') return { kind: 'written', result: toWriteResult(decision, intent) };
     checkRow(this.#entity, decision.record);
     const store = known.statements.store({ over: locked.current !== undefined, capture: locked.capture });
@@ -104,6 +125,18 @@ export class RecordWriter {
     if (!committed(commit)) throw this.#unknown(intent, 'COMMIT was answered with a rollback');
     if (affected(stored) === 0) return { kind: 'raced' };
     return { kind: 'written', result: toWriteResult(decision, intent) };
+  }
+
+  #decide(
+    { current, serverNowMs }: Locked,
+    intent: WriteIntent,
+    { term }: WriteOptions,
+  ): WriteDecision | Refused {
+    try {
+      return decideWrite(current, intent, { entity: this.#entity, term, serverNowMs });
+    } catch (error) {
+      return { kind: 'refused', error };
+    }
   }
 
   // Returns when the transaction is known to have committed; throws whatever else is known, or that nothing is.

@@ -14,18 +14,33 @@ export async function settleCommit(
   transactionId: string,
   place: UseOptions,
 ): Promise<'committed' | 'aborted' | 'unknown'> {
+  const ask = async () => {
+    const [result] = await connections.run([readTransaction.bind(transactionId)], place);
+    const status = readTransaction.rows(result)[0] ?? 'unknown';
+    return status === 'in progress' ? undefined : status;
+  };
+  return (await untilAnswered(connections, place, ask)) ?? 'unknown';
+}
+
+/**
+ * Asks until there is an answer, over a server that is away for a moment, as long as a call may take. Undefined: there was none in
+ * that time, or asking failed in a way that will not change.
+ */
+export async function untilAnswered<Answer>(
+  connections: Connections,
+  place: UseOptions,
+  ask: () => Promise<Answer | undefined>,
+): Promise<Answer | undefined> {
   const deadline = systemClock.monotonic() + connections.timeoutMs;
   for (let wait = WAIT_MS; place.signal?.aborted !== true; wait = Math.min(wait * 2, LONGEST_WAIT_MS)) {
     try {
-      const [result] = await connections.run([readTransaction.bind(transactionId)], place);
-      const status = readTransaction.rows(result)[0];
-      if (status !== 'in progress') return status ?? 'unknown';
+      const answer = await ask();
+      if (answer !== undefined) return answer;
     } catch (error) {
-      // Away for a moment, as the connection was; anything else will not change.
-      if (!isTransientError(error)) return 'unknown';
+      if (!isTransientError(error)) return undefined;
     }
-    if (systemClock.monotonic() + wait > deadline) return 'unknown';
+    if (systemClock.monotonic() + wait > deadline) return undefined;
     await systemClock.sleep(wait);
   }
-  return 'unknown';
+  return undefined;
 }

@@ -11,6 +11,7 @@ import { readRecords } from './sql/read-records.ts';
 import { type ScanPosition, type ScanRow, scanRecords } from './sql/scan-records.ts';
 import { type RowInput, type StoreOptions, storeRecord } from './sql/store-record.ts';
 import { updateRecords } from './sql/update-records.ts';
+import { type OnceInput, type OnceOptions, type OnceRow, writeOnce } from './sql/write-once.ts';
 import type { Statement } from './statement.ts';
 import type { Table } from './table.ts';
 
@@ -28,11 +29,11 @@ export interface TableStatements {
   readonly scan: Statement<ScanPosition, ScanRow>;
   readonly count: Statement<undefined, number>;
   store(options: StoreOptions): Statement<RowInput, undefined>;
+  once(options: OnceOptions): Statement<OnceInput, OnceRow> | undefined;
 }
 
-/** Compiles the statements for a table. */
+/** Compiles the statements for a table; those that have options when they are first asked for. */
 export function tableStatements(table: Table): TableStatements {
-  const stores = new Map<string, Statement<RowInput, undefined>>();
   return {
     read: readRecord(table),
     readMany: readRecords(table),
@@ -45,11 +46,26 @@ export function tableStatements(table: Table): TableStatements {
     endClash: endClash(table),
     scan: scanRecords(table),
     count: countRecords(table),
-    store: (options) => {
-      const shape = `${options.over} ${options.capture}`;
-      const statement = stores.get(shape) ?? storeRecord(table, options);
-      stores.set(shape, statement);
-      return statement;
-    },
+    store: perShape(
+      ({ over, capture }) => `${over} ${capture}`,
+      (options: StoreOptions) => storeRecord(table, options),
+    ),
+    once: perShape(
+      ({ kind, fenced, whole }) => `${kind} ${fenced} ${whole}`,
+      (options: OnceOptions) => writeOnce(table, options),
+    ),
+  };
+}
+
+function perShape<Options, Made>(
+  shapeOf: (options: Options) => string,
+  make: (options: Options) => Made,
+): (options: Options) => Made {
+  const made = new Map<string, { readonly statement: Made }>();
+  return (options) => {
+    const shape = shapeOf(options);
+    const known = made.get(shape) ?? { statement: make(options) };
+    made.set(shape, known);
+    return known.statement;
   };
 }

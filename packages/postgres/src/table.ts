@@ -10,6 +10,7 @@ import {
   type OperationMark,
   partitionOf,
   partitionText,
+  type RecordBase,
   type RecordKey,
   recordDigest,
   type StoredRecord,
@@ -220,7 +221,8 @@ function fieldValue(type: FieldType, cell: string): JsonValue {
   return type === 'boolean' ? cell === 't' : (JSON.parse(cell) as JsonValue);
 }
 
-function marksOf(cell: Cell | undefined): readonly OperationMark[] {
+/** The operations that a cell remembers. */
+export function marksOf(cell: Cell | undefined): readonly OperationMark[] {
   const marks: unknown = JSON.parse(cell ?? '[]');
   if (!Array.isArray(marks)) return [];
   return marks.map((mark: unknown) => {
@@ -239,6 +241,12 @@ function valueOf(table: Table, key: RecordKey, rest: Cell | undefined, fields: r
   return Object.fromEntries([...found, ...Object.entries(isJsonObject(parsed) ? parsed : {})]);
 }
 
+/** What a row descends from, of the cells for term, counter and digest. */
+export function baseOf([term, counter, digest]: readonly (Cell | undefined)[]): RecordBase | undefined {
+  if (term === null || term === undefined) return undefined;
+  return { term: Number(term), counter: Number(counter), digest: digest ?? '' };
+}
+
 /** The record of a row whose cells are in the order of {@link readColumns}. */
 export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
   const [pk, id, term, counter, deleted, digest, ops, baseTerm, baseCounter, baseDigest, rest, ...fields] =
@@ -252,9 +260,6 @@ export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
     // A write around the SDK left none: canonical JSON is not PostgreSQL's.
     digest: digest === '' || !digest ? recordDigest(value) : digest,
     operations: marksOf(ops),
-    base:
-      baseTerm === null || baseTerm === undefined
-        ? undefined
-        : { term: Number(baseTerm), counter: Number(baseCounter), digest: baseDigest ?? '' },
+    base: baseOf([baseTerm, baseCounter, baseDigest]),
   };
 }

@@ -16,11 +16,11 @@ export interface Moment {
 /** Asks for the moment. Comes after the statement that locks the record, so that date and layout are not older than it. */
 export function readMoment(table: Table): Statement<undefined, Moment> {
   return defineStatement<undefined, Moment>(
-    (slot) => sql`
+    () => sql`
       select
         pg_current_xact_id()::text,
         floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
-        ${layoutOf(table, slot)}`,
+        ${layoutOf(table)}`,
     ([transactionId, nowMs, layout]) => ({
       transactionId: textCell(transactionId),
       serverNowMs: numberCell(nowMs),

@@ -15,7 +15,7 @@ export function readRecord(table: Table): Statement<RecordKey, ReadRow> {
   const names = readColumns(table);
   return defineStatement<RecordKey, ReadRow>(
     (slot) => sql`
-      select ${sql.join(names)}, ${layoutOf(table, slot)}
+      select ${sql.join(names)}, ${layoutOf(table)}
       from ${tableName(table)}
       where hyb_pk = ${slot((key) => partitionText(key.partition))}::text
         and ${sql.id(table.idColumn)} = ${slot((key) => key.id)}::text`,

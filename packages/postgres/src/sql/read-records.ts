@@ -10,7 +10,7 @@ export function readRecords(table: Table): Statement<readonly RecordKey[], ReadR
   const names = readColumns(table, 't');
   return defineStatement<readonly RecordKey[], ReadRow>(
     (slot) => sql`
-      select ${sql.join(names)}, ${layoutOf(table, slot)}
+      select ${sql.join(names)}, ${layoutOf(table)}
       from unnest(
         ${slot((keys) => arrayLiteral(keys.map((key) => partitionText(key.partition))))}::text[],
         ${slot((keys) => arrayLiteral(keys.map((key) => key.id)))}::text[]

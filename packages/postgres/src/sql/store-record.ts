@@ -1,7 +1,8 @@
-import { partitionText, type StoredRecord } from '@polyphase/core';
+import type { StoredRecord } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import { defineStatement, noRow, type SlotMaker, type Statement } from '../statement.ts';
 import { type Table, tableName, toRow, writeColumns } from '../table.ts';
+import { markDirty } from './mark-dirty.ts';
 
 /** A record with its cells, so that they are made once. */
 export interface RowInput {
@@ -51,14 +52,6 @@ function updateOf(table: Table, slot: SlotMaker<RowInput>): RawBuilder<unknown> 
 // One statement, so that no dirty key is left where no row was stored.
 function captured(table: Table, store: RawBuilder<unknown>, slot: SlotMaker<RowInput>): RawBuilder<unknown> {
   return sql`
-    with stored as (${store} returning 1)
-    insert into polyphase.dirty_key as d (entity, hyb_pk, id, term, counter)
-    select
-      ${slot(() => table.entity.name)}::text,
-      ${slot(({ record }) => partitionText(record.key.partition))}::text,
-      ${slot(({ record }) => record.key.id)}::text,
-      ${slot(({ record }) => String(record.version.term))}::int,
-      ${slot(({ record }) => String(record.version.counter))}::bigint
-    from stored
-    on conflict (entity, hyb_pk, id) do update set term = excluded.term, counter = excluded.counter`;
+    with stored as (${store} returning hyb_term, hyb_counter)
+    ${markDirty(table, sql`stored`, slot)}`;
 }
