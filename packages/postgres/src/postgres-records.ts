@@ -21,6 +21,7 @@ import type { Connections, UseOptions } from './connections.ts';
 import { CopyApplier } from './copy-applier.ts';
 import { recordsOf } from './postgres-query.ts';
 import { RecordWriter } from './record-writer.ts';
+import { SharedReads } from './shared-reads.ts';
 import type { ReadRow } from './sql/read-record.ts';
 import type { KnownTable, Tables } from './tables.ts';
 
@@ -32,6 +33,8 @@ export interface RowRead {
   readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
 }
 
+type Send = ReturnType<Connections['one']>;
+
 /** The records of one entity in its table. */
 export class PostgresRecords implements RecordStore {
   readonly #entity: Entity;
@@ -39,6 +42,7 @@ export class PostgresRecords implements RecordStore {
   readonly #tables: Tables;
   readonly #writer: RecordWriter;
   readonly #applier: CopyApplier;
+  readonly #shared: SharedReads;
 
   constructor(options: {
     readonly entity: Entity;
@@ -50,10 +54,13 @@ export class PostgresRecords implements RecordStore {
     this.#tables = options.tables;
     this.#writer = new RecordWriter(options);
     this.#applier = new CopyApplier(options);
+    this.#shared = new SharedReads(options);
   }
 
   async read(key: RecordKey, options?: CallOptions): Promise<StoredRecord | undefined> {
-    const rows = await this.#rows('read', ({ statements }) => readOne(statements.read, key), options);
+    const place = this.#place('read', options);
+    const send: Send = (bound) => this.#shared.run(bound, place);
+    const rows = await this.#rows(({ statements }) => readOne(statements.read, key), place, send);
     return rows[0]?.record;
   }
 
@@ -61,16 +68,14 @@ export class PostgresRecords implements RecordStore {
     keys: readonly RecordKey[],
     options?: CallOptions,
   ): Promise<readonly (StoredRecord | undefined)[]> {
-    const rows = await this.#rows(
-      'readMany',
-      ({ statements }) => readOne(statements.readMany, keys),
-      options,
-    );
+    const place = this.#place('readMany', options);
+    const rows = await this.#rows(({ statements }) => readOne(statements.readMany, keys), place);
     return inOrder(keys, recordsOf(rows));
   }
 
   async query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]> {
-    return recordsOf(await this.#rows('query', ({ queries }) => queries.bind(plan), options));
+    const place = this.#place('query', options);
+    return recordsOf(await this.#rows(({ queries }) => queries.bind(plan), place));
   }
 
   async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {
@@ -125,16 +130,14 @@ export class PostgresRecords implements RecordStore {
 
   // Rows that were written by another layout than we know are read again by that one.
   async #rows(
-    operation: string,
     read: (known: KnownTable) => RowRead,
-    options: CallOptions | undefined,
+    place: UseOptions,
+    send: Send = this.#connections.one(place),
   ): Promise<readonly ReadRow[]> {
-    const place = this.#place(operation, options);
     let known = await this.#tables.get(this.#entity, this.#connections.one(place));
     for (;;) {
       const { bound, rows } = read(known);
-      const [result] = await this.#connections.run([bound], place);
-      const found = rows(result);
+      const found = rows(await send(bound));
       const other = found.find(({ layout }) => layout !== known.table.layout);
       if (!other) return found;
       known = await this.#tables.get(this.#entity, this.#connections.one(place), other.layout);
