@@ -74,6 +74,27 @@ function badText(text: string): boolean {
   return text.includes('\0') || !text.isWellFormed();
 }
 
+// Says as `portabilityIssues` does whether there are none. Nearly every value has none, and this keeps neither path nor list.
+function isPortable(at: unknown, depth: number): boolean {
+  if (typeof at === 'string') return !badText(at);
+  if (typeof at === 'number') return Number.isFinite(at) && !Object.is(at, -0);
+  if (at === null || typeof at === 'boolean') return true;
+  if (typeof at !== 'object' || depth >= MAX_DEPTH) return false;
+  if (Array.isArray(at)) {
+    for (let i = 0; i < at.length; i += 1) if (!isPortable(at[i], depth + 1)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(at);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  const fields = at as { readonly [name: string]: unknown };
+  for (const name of Object.keys(fields)) {
+    const field = fields[name];
+    if (field === undefined) continue;
+    if (badText(name) || name.endsWith('\\') || !isPortable(field, depth + 1)) return false;
+  }
+  return true;
+}
+
 /**
  * Lists what keeps a value from being stored unchanged in every store: values that JSON loses (undefined in an array, NaN,
  * −0, dates and other class instances), text that PostgreSQL cannot hold, and nesting past {@link MAX_DEPTH}.
@@ -81,6 +102,7 @@ function badText(text: string): boolean {
  * @returns at most 20 issues; none when the value survives everywhere
  */
 export function portabilityIssues(value: unknown): readonly Issue[] {
+  if (isPortable(value, 0)) return [];
   const issues: Issue[] = [];
   const path: (string | number)[] = [];
   const refuse = (message: string) => issues.push({ path: [...path], message });

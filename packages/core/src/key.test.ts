@@ -11,11 +11,29 @@ import {
   type RecordKey,
 } from './key.ts';
 
-const levels = [undefined, null, true, false, 0, 1, -1.5, '', '1', 'null', '{}', 'a"b', '🦜'];
+const levels = [
+  undefined,
+  null,
+  true,
+  false,
+  0,
+  1,
+  -1.5,
+  '',
+  '1',
+  'null',
+  '{}',
+  'a"b',
+  'a"',
+  '\\',
+  'a\n',
+  '🦜',
+];
 
 describe('partition texts', () => {
   it('tell every two levels apart, and come back', () => {
     expect(new Set(levels.map((level) => partitionText([level]))).size).toBe(levels.length);
+    for (const level of levels) expect(partitionOf(partitionText([level]))).toEqual([level]);
     for (const level of levels) expect(partitionOf(partitionText(['x', level]))).toEqual(['x', level]);
   });
 
@@ -26,6 +44,7 @@ describe('partition texts', () => {
 
   it('that are none of ours are refused', () => {
     expect(() => partitionOf('{}')).toThrow(InvalidDataError);
+    for (const text of ['["a"x', '["a', '"a"]']) expect(() => partitionOf(text)).toThrow();
   });
 });
 

@@ -33,6 +33,14 @@ export function partitionText(partition: readonly PartitionLevel[]): string {
 
 /** The levels that {@link partitionText} made a text of. */
 export function partitionOf(text: string): readonly PartitionLevel[] {
+  // One level of plain text, as most are: what is between the quotes.
+  if (
+    text.startsWith('["') &&
+    text.endsWith('"]') &&
+    text.indexOf('"', 2) === text.length - 2 &&
+    !text.includes('\\')
+  )
+    return [text.slice(2, -2)];
   const levels: unknown = JSON.parse(text);
   if (!Array.isArray(levels))
     throw new InvalidDataError({
@@ -65,8 +73,9 @@ export function bucketOf(key: RecordKey): number {
   return hash128(keyText(key))[0] % BUCKETS;
 }
 
-function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
+// A UTF-16 unit takes at most three bytes of UTF-8, so that most texts need not be counted.
+function isLongerThan(bytes: number, text: string): boolean {
+  return text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes;
 }
 
 /** A short name for a key in messages and dead letters: the id where it is harmless text, else its digest. */
@@ -88,7 +97,7 @@ export function checkKey(key: RecordKey, entity: string): void {
   else {
     if (/[/\\?#]/.test(key.id)) refuse('must not hold / \\ ? or #, which Cosmos DB refuses in an id');
     if (key.id === '.' || key.id === '..') refuse('must not be . or .., which lead elsewhere in a URL');
-    if (bytesOf(key.id) > MAX_ID_BYTES) refuse(`must not be longer than ${MAX_ID_BYTES} bytes`);
+    if (isLongerThan(MAX_ID_BYTES, key.id)) refuse(`must not be longer than ${MAX_ID_BYTES} bytes`);
     if (key.id.startsWith(RESERVED_ID_PREFIX))
       refuse(`must not start with "${RESERVED_ID_PREFIX}", which is reserved`);
     if (key.id.endsWith(' ')) refuse('must not end with a space, which Cosmos DB clients trim');
@@ -100,7 +109,7 @@ export function checkKey(key: RecordKey, entity: string): void {
     if (typeof level === 'object' && level !== null)
       issues.push({ path: ['partition', i], message: 'must be text, a number, a boolean or null' });
   });
-  if (bytesOf(partitionText(key.partition)) > MAX_PARTITION_BYTES)
+  if (isLongerThan(MAX_PARTITION_BYTES, partitionText(key.partition)))
     issues.push({
       path: ['partition'],
       message: `must not be longer than ${MAX_PARTITION_BYTES} bytes in all`,

@@ -23,14 +23,15 @@ import { recordsOf } from './postgres-query.ts';
 import { RecordWriter } from './record-writer.ts';
 import { SharedReads } from './shared-reads.ts';
 import type { ReadRow } from './sql/read-record.ts';
+import type { Statement } from './statement.ts';
 import type { KnownTable, Tables } from './tables.ts';
 
 const SCAN_PAGE = 1_000;
 
 /** What a read sends, and how its answer is read. */
-export interface RowRead {
+export interface RowRead<Row extends ReadRow = ReadRow> {
   readonly bound: BoundStatement;
-  readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
+  readonly rows: (result: StatementResult | undefined) => readonly Row[];
 }
 
 type Send = ReturnType<Connections['one']>;
@@ -70,7 +71,9 @@ export class PostgresRecords implements RecordStore {
   ): Promise<readonly (StoredRecord | undefined)[]> {
     const place = this.#place('readMany', options);
     const rows = await this.#rows(({ statements }) => readOne(statements.readMany, keys), place);
-    return inOrder(keys, recordsOf(rows));
+    const records: (StoredRecord | undefined)[] = keys.map(() => undefined);
+    for (const { place: at, record } of rows) records[at] = record;
+    return records;
   }
 
   async query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]> {
@@ -129,11 +132,11 @@ export class PostgresRecords implements RecordStore {
   }
 
   // Rows that were written by another layout than we know are read again by that one.
-  async #rows(
-    read: (known: KnownTable) => RowRead,
+  async #rows<Row extends ReadRow>(
+    read: (known: KnownTable) => RowRead<Row>,
     place: UseOptions,
     send: Send = this.#connections.one(place),
-  ): Promise<readonly ReadRow[]> {
+  ): Promise<readonly Row[]> {
     let known = await this.#tables.get(this.#entity, this.#connections.one(place));
     for (;;) {
       const { bound, rows } = read(known);
@@ -150,13 +153,10 @@ export class PostgresRecords implements RecordStore {
 }
 
 /** A read by a statement that is compiled already. */
-export function readOne<Input>(
-  statement: {
-    bind(input: Input): BoundStatement;
-    readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
-  },
+export function readOne<Input, Row extends ReadRow>(
+  statement: Statement<Input, Row>,
   input: Input,
-): RowRead {
+): RowRead<Row> {
   return { bound: statement.bind(input), rows: (result) => statement.rows(result) };
 }
 

@@ -7,7 +7,7 @@ import { lockRecord } from './sql/lock-record.ts';
 import { lockRecords } from './sql/lock-records.ts';
 import { type Moment, readMoment } from './sql/read-moment.ts';
 import { type ReadRow, readRecord } from './sql/read-record.ts';
-import { readRecords } from './sql/read-records.ts';
+import { readRecords, type WantedRow } from './sql/read-records.ts';
 import { type ScanPosition, type ScanRow, scanRecords } from './sql/scan-records.ts';
 import { type RowInput, type StoreOptions, storeRecord } from './sql/store-record.ts';
 import { updateRecords } from './sql/update-records.ts';
@@ -18,7 +18,7 @@ import type { Table } from './table.ts';
 /** The statements for one table in one layout, each compiled once. */
 export interface TableStatements {
   readonly read: Statement<RecordKey, ReadRow>;
-  readonly readMany: Statement<readonly RecordKey[], ReadRow>;
+  readonly readMany: Statement<readonly RecordKey[], WantedRow>;
   readonly lock: Statement<RecordKey, StoredRecord>;
   readonly lockMany: Statement<readonly RecordKey[], StoredRecord>;
   readonly moment: Statement<undefined, Moment>;

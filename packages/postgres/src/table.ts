@@ -11,7 +11,6 @@ import {
   partitionOf,
   partitionText,
   type RecordBase,
-  type RecordKey,
   recordDigest,
   type StoredRecord,
 } from '@polyphase/core';
@@ -102,6 +101,9 @@ export function columnConflicts(wanted: Column, there: Column): readonly string[
 export function tableName({ schema, name }: TableId): RawBuilder<unknown> {
   return sql.id(schema, name);
 }
+
+/** Where the cells of fields begin in a row that is read; the one before holds the rest. */
+const FIRST_FIELD = 11;
 
 function ownColumns({ idColumn }: Table): readonly string[] {
   return [
@@ -231,14 +233,32 @@ export function marksOf(cell: Cell | undefined): readonly OperationMark[] {
   });
 }
 
-function valueOf(table: Table, key: RecordKey, rest: Cell | undefined, fields: readonly Cell[]): JsonObject {
-  const parsed: unknown = JSON.parse(rest ?? '{}');
-  const found: [string, JsonValue][] = [[table.entity.key.id, key.id]];
-  table.columns.forEach(({ field, type }, i) => {
-    const cell = fields[i];
-    if (cell !== null && cell !== undefined) found.push([field, fieldValue(type, cell)]);
-  });
-  return Object.fromEntries([...found, ...Object.entries(isJsonObject(parsed) ? parsed : {})]);
+/** Makes an own field of every name, "__proto__" included. */
+function setField(value: Record<string, JsonValue>, name: string, field: JsonValue): void {
+  if (name !== '__proto__') value[name] = field;
+  else
+    Object.defineProperty(value, name, {
+      value: field,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+}
+
+function valueOf({ entity, columns }: Table, id: string, cells: readonly Cell[]): JsonObject {
+  const value: Record<string, JsonValue> = {};
+  setField(value, entity.key.id, id);
+  for (let i = 0; i < columns.length; i += 1) {
+    const column = columns[i];
+    const cell = cells[FIRST_FIELD + i];
+    if (column && cell !== null && cell !== undefined)
+      setField(value, column.field, fieldValue(column.type, cell));
+  }
+  const text = cells[FIRST_FIELD - 1] ?? '{}';
+  if (text === '{}') return value;
+  const rest: unknown = JSON.parse(text);
+  if (isJsonObject(rest)) for (const [name, field] of Object.entries(rest)) setField(value, name, field);
+  return value;
 }
 
 /** What a row descends from, of the cells for term, counter and digest. */
@@ -249,12 +269,11 @@ export function baseOf([term, counter, digest]: readonly (Cell | undefined)[]): 
 
 /** The record of a row whose cells are in the order of {@link readColumns}. */
 export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
-  const [pk, id, term, counter, deleted, digest, ops, baseTerm, baseCounter, baseDigest, rest, ...fields] =
-    cells;
-  const key = { partition: partitionOf(pk ?? '[]'), id: id ?? '' };
-  const value = deleted === 't' ? undefined : valueOf(table, key, rest, fields);
+  const [pk, rowId, term, counter, deleted, digest, ops, baseTerm, baseCounter, baseDigest] = cells;
+  const id = rowId ?? '';
+  const value = deleted === 't' ? undefined : valueOf(table, id, cells);
   return {
-    key,
+    key: { partition: partitionOf(pk ?? '[]'), id },
     version: { term: Number(term), counter: Number(counter) },
     value,
     // A write around the SDK left none: canonical JSON is not PostgreSQL's.

@@ -5,17 +5,27 @@ import { fromRow, readColumns, type Table, tableName } from '../table.ts';
 import { layoutOf } from './layout.ts';
 import type { ReadRow } from './read-record.ts';
 
-/** Reads the records of many keys, in no particular order. */
-export function readRecords(table: Table): Statement<readonly RecordKey[], ReadRow> {
+/** A record that was asked for with others. */
+export interface WantedRow extends ReadRow {
+  /** Place of its key among the keys. */
+  readonly place: number;
+}
+
+/** Reads the records of many keys, in no particular order, each as often as its key was asked for. */
+export function readRecords(table: Table): Statement<readonly RecordKey[], WantedRow> {
   const names = readColumns(table, 't');
-  return defineStatement<readonly RecordKey[], ReadRow>(
+  return defineStatement<readonly RecordKey[], WantedRow>(
     (slot) => sql`
-      select ${sql.join(names)}, ${layoutOf(table)}
+      select ${sql.join(names)}, ${layoutOf(table)}, wanted.place
       from unnest(
         ${slot((keys) => arrayLiteral(keys.map((key) => partitionText(key.partition))))}::text[],
         ${slot((keys) => arrayLiteral(keys.map((key) => key.id)))}::text[]
-      ) as wanted (pk, id)
+      ) with ordinality as wanted (pk, id, place)
       join ${tableName(table)} as t on t.hyb_pk = wanted.pk and ${sql.id('t', table.idColumn)} = wanted.id`,
-    (cells) => ({ record: fromRow(table, cells), layout: numberCell(cells[names.length]) }),
+    (cells) => ({
+      record: fromRow(table, cells),
+      layout: numberCell(cells[names.length]),
+      place: numberCell(cells[names.length + 1]) - 1,
+    }),
   );
 }
