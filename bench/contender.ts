@@ -1,7 +1,16 @@
 import type { Account } from './account.ts';
 
 /** What is measured. Each does one unit of work, told apart by its number. */
-export const operationNames = ['get', 'insert', 'update', 'query100', 'getMany100'] as const;
+export const operationNames = [
+  'get',
+  'getAlone',
+  'insert',
+  'update',
+  'query100',
+  'getMany100',
+  'bulkNew',
+  'bulkNewer',
+] as const;
 
 /** The name of one unit of work. */
 export type OperationName = (typeof operationNames)[number];
@@ -19,7 +28,16 @@ export interface Contender {
   query100(tenantId: string): Promise<readonly unknown[]>;
   /** Reads a hundred rows by their keys. */
   getMany100(accounts: readonly Account[]): Promise<readonly unknown[]>;
+  readonly bulk?: Bulk;
   close(): Promise<void>;
+}
+
+/** Stores pages of rows. */
+export interface Bulk {
+  /** Whether it stores over rows that are there, those that are older; else it is only given new ones. */
+  readonly over: boolean;
+  /** Makes a page ready as it comes from elsewhere, before the clock starts; what is given back stores it. */
+  ready(page: readonly Account[], version: number): () => Promise<unknown>;
 }
 
 /** What a contender is made from. */

@@ -15,18 +15,21 @@ import { makePostgresJs } from './contenders/postgres-js.ts';
 import { makeTypeorm } from './contenders/typeorm.ts';
 import { type Cost, measure, summarize } from './measure.ts';
 
-const concurrency = 32;
+const rowsPerPage = 1000;
 const connections = 10;
 const tenants = 40;
 const warmUpRounds = 2;
 
-/** Units of work in one round: about as long for each operation. */
-const counts: Readonly<Record<OperationName, number>> = {
-  get: 2000,
-  insert: 1000,
-  update: 1000,
-  query100: 100,
-  getMany100: 100,
+/** Units of work in one round, about as long for each operation, and how many of them are under way at a time. */
+const counts: Readonly<Record<OperationName, { readonly units: number; readonly at: number }>> = {
+  get: { units: 2000, at: 32 },
+  getAlone: { units: 500, at: 1 },
+  insert: { units: 1000, at: 32 },
+  update: { units: 1000, at: 32 },
+  query100: { units: 100, at: 32 },
+  getMany100: { units: 100, at: 32 },
+  bulkNew: { units: 4, at: 1 },
+  bulkNewer: { units: 4, at: 1 },
 };
 
 // The first is what the others are divided by; the second is the same again, and says what the division is worth.
@@ -64,6 +67,7 @@ const chosen = operationNames.filter((name) => values.only.split(',').includes(n
 
 const engine = await startPostgres();
 const accounts = Array.from({ length: tenants * rowsPerTenant }, (_, n) => accountOf(n));
+const pagesOver = pagesOf('over');
 const contenders: Contender[] = [];
 try {
   for (const [name, make] of Object.entries(makers)) {
@@ -89,11 +93,13 @@ try {
 
 /** Measures an operation in rounds, every contender in each, and divides by the first contender of the same round. */
 async function compare(operation: OperationName): Promise<Row[]> {
-  const costs = new Map<Contender, Cost[]>(contenders.map((contender) => [contender, []]));
+  const able = contenders.filter(({ bulk }) => bulk !== undefined || !operation.startsWith('bulk'));
+  const costs = new Map<Contender, Cost[]>(able.map((contender) => [contender, []]));
   for (let round = -warmUpRounds; round < Number(values.rounds); round++) {
     for (const [contender, figures] of costs) {
-      const work = workOf(contender, operation);
-      const cost = await measure(counts[operation], concurrency, work);
+      const work = workOf(contender, operation, round + warmUpRounds + 1);
+      const { units, at } = counts[operation];
+      const cost = await measure(units, at, work);
       if (round >= 0) figures.push(cost);
     }
     process.stderr.write('.');
@@ -110,13 +116,18 @@ async function compare(operation: OperationName): Promise<Row[]> {
 }
 
 /** The unit of work with a number. Rows are made before the clock starts where making them is no part of the work. */
-function workOf(contender: Contender, operation: OperationName): (n: number) => Promise<unknown> {
+function workOf(
+  contender: Contender,
+  operation: OperationName,
+  round: number,
+): (n: number) => Promise<unknown> {
   const at = (n: number): Account => accounts[(n * 7919) % accounts.length] as Account;
   switch (operation) {
     case 'get':
+    case 'getAlone':
       return (n) => contender.get(at(n));
     case 'insert': {
-      const fresh = Array.from({ length: counts.insert }, (_, n) => ({
+      const fresh = Array.from({ length: counts.insert.units }, (_, n) => ({
         ...accountOf(n),
         tenantId: `new-${n % 50}`,
       }));
@@ -128,7 +139,23 @@ function workOf(contender: Contender, operation: OperationName): (n: number) => 
       return (n) => contender.query100(`tenant-${n % tenants}`);
     case 'getMany100':
       return (n) => contender.getMany100(Array.from({ length: 100 }, (_, i) => at(n * 100 + i)));
+    case 'bulkNew':
+    case 'bulkNewer': {
+      const isOver = operation === 'bulkNewer' && contender.bulk?.over === true;
+      const pages = isOver ? pagesOver : pagesOf(`bulk-${round}`);
+      const ready = pages.map((page) => contender.bulk?.ready(page, round));
+      return async (n) => ready[n]?.();
+    }
   }
+}
+
+function pagesOf(tenant: string): readonly (readonly Account[])[] {
+  return Array.from({ length: counts.bulkNew.units }, (_page, page) =>
+    Array.from({ length: rowsPerPage }, (_row, n) => ({
+      ...accountOf(page * rowsPerPage + n),
+      tenantId: `${tenant}-${n % 50}`,
+    })),
+  );
 }
 
 function table(rows: readonly Row[]): string {

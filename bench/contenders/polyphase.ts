@@ -1,4 +1,13 @@
-import { defineEntity, type Repository, StoreRepository, type Version } from '@polyphase/core';
+import {
+  defineEntity,
+  type JsonObject,
+  keyOfValue,
+  type RecordCopy,
+  type Repository,
+  recordDigest,
+  StoreRepository,
+  type Version,
+} from '@polyphase/core';
 import { createHybrid } from '@polyphase/hybrid';
 import { type PostgresStore, postgresStore } from '@polyphase/postgres';
 import { Pool } from 'pg';
@@ -24,6 +33,8 @@ const Account = defineEntity({
 type Key = { readonly id: string; readonly tenantId: string };
 
 interface Opened {
+  /** Stores copies as backfill and relays do, where that is measured. */
+  readonly bulk?: Contender['bulk'];
   readonly repository: Repository<Account, Key>;
   readonly close: () => Promise<void>;
 }
@@ -32,7 +43,18 @@ interface Opened {
 export async function makeAdapter(ground: Ground): Promise<Contender> {
   return contender('polyphase, adapter', ground, async (store) => {
     await store.prepare([Account]);
-    return { repository: fenced(store, undefined), close: async () => undefined };
+    const records = store.records(Account);
+    return {
+      repository: fenced(store, undefined),
+      close: async () => undefined,
+      bulk: {
+        over: true,
+        ready: (page, version) => {
+          const copies = page.map((account) => copyOf(account, version));
+          return () => records.apply(copies);
+        },
+      },
+    };
   });
 }
 
@@ -58,6 +80,16 @@ export async function makePhase6(ground: Ground): Promise<Contender> {
   });
 }
 
+// A copy comes from Cosmos DB with its digest.
+function copyOf(account: Account, counter: number): RecordCopy {
+  const value: JsonObject = { ...account };
+  const digest = recordDigest(value);
+  const operations = [{ id: account.id, term: 1, counter }];
+  return {
+    record: { key: keyOfValue(Account, value), version: { term: 1, counter }, value, digest, operations },
+  };
+}
+
 function fenced(store: PostgresStore, fence: string | undefined): Repository<Account, Key> {
   const records = store.records(Account);
   return new StoreRepository({
@@ -77,7 +109,7 @@ async function contender(
   open: (store: PostgresStore) => Promise<Opened>,
 ): Promise<Contender> {
   const pool = new Pool({ connectionString: ground.url, max: ground.connections });
-  const { repository, close } = await open(postgresStore({ pool }));
+  const { repository, close, bulk } = await open(postgresStore({ pool }));
   const versions = new Map<string, Version>();
   for (const account of ground.accounts) versions.set(account.id, (await repository.create(account)).version);
   await pool.query('analyze accounts');
@@ -94,6 +126,7 @@ async function contender(
       (await repository.query({ where: { tenantId }, orderBy: [['createdAt', 'asc']], limit: rowsPerTenant }))
         .items,
     getMany100: (accounts) => repository.getMany(accounts.map(({ tenantId, id }) => ({ tenantId, id }))),
+    ...(bulk ? { bulk } : {}),
     close: async () => {
       await close();
       await pool.end();
