@@ -54,7 +54,11 @@ export function hash128(text: string): readonly [number, number, number, number]
   return [h1 >>> 0, (h2 + h1) >>> 0, (h3 + h1) >>> 0, (h4 + h1) >>> 0];
 }
 
-const hex = (part: number): string => part.toString(16).padStart(8, '0');
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function hex(word: number): string {
+  return `${HEX[word >>> 24]}${HEX[(word >>> 16) & 255]}${HEX[(word >>> 8) & 255]}${HEX[word & 255]}`;
+}
 
 /** The hash of a text as 32 hexadecimal digits. Digests are taken of canonical JSON, never of a parsed or reformatted value. */
 export function digestOf(text: string): string {

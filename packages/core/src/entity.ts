@@ -311,8 +311,9 @@ export function checkValue(entity: Entity, value: unknown, operation: string): a
  * @throws {@link InvalidDataError}
  */
 export function checkSize(entity: Entity, value: JsonObject, operation: string): void {
-  const text = canonicalJson(value);
-  // A UTF-16 unit takes at most three bytes, so most values need no exact count.
+  // As long as the canonical text, which has the same fields in another order. A UTF-16 unit takes at most three bytes, so most
+  // values need no exact count.
+  const text = JSON.stringify(value);
   if (text.length * 3 <= MAX_BYTES || new TextEncoder().encode(text).length <= MAX_BYTES) return;
   throw new InvalidDataError({
     message: `A value of ${entity.name} is longer than ${MAX_BYTES} bytes`,

@@ -32,16 +32,23 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * @see RFC 8785, JSON Canonicalization Scheme
  */
 export function canonicalJson(value: JsonValue): string {
+  if (typeof value === 'string') return quoted(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (!isJsonObject(value)) return JSON.stringify(value);
   // Appended to one text: a list of fields that is joined at the end takes twice as long.
   let text = '';
   for (const name of Object.keys(value).toSorted()) {
     const field: JsonValue | undefined = value[name];
-    if (field !== undefined)
-      text += `${text === '' ? '{' : ','}${JSON.stringify(name)}:${canonicalJson(field)}`;
+    if (field !== undefined) text += `${text === '' ? '{' : ','}${quoted(name)}:${canonicalJson(field)}`;
   }
   return text === '' ? '{}' : `${text}}`;
+}
+
+// What JSON escapes, and surrogates, of which it escapes the lone ones. Most texts have none, and need no call to be quoted.
+const ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
+
+function quoted(text: string): string {
+  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 /** Tells whether two JSON values are the same value: order of fields does not matter, type does. */
