@@ -13,6 +13,8 @@ function response(code: number, substatus?: number, message = 'no', retryAfterIn
   });
 }
 
+const identity = (name: string, statusCode?: number): Error =>
+  Object.assign(new Error('no token'), { name }, statusCode === undefined ? {} : { statusCode });
 const driver = (code: string): Error => Object.assign(new Error('broken'), { code });
 
 describe('cosmosError', () => {
@@ -28,6 +30,13 @@ describe('cosmosError', () => {
     [response(403, 3), 'connection', true],
     [response(403, 1008), 'connection', true],
     [response(403, 1014), 'store', false],
+    [response(403, 5300), 'invalid-options', false],
+    [response(403, 5301), 'invalid-options', false],
+    [identity('CredentialUnavailableError'), 'connection', true],
+    [identity('AggregateAuthenticationError'), 'connection', true],
+    [identity('AuthenticationRequiredError'), 'connection', true],
+    [identity('AuthenticationError', 503), 'connection', true],
+    [identity('AuthenticationError', 401), 'invalid-options', false],
     [response(404), 'invalid-options', false],
     [response(404, 1003), 'invalid-options', false],
     [response(404, 1002), 'connection', true],
@@ -98,6 +107,10 @@ describe('isOutcomeUnknown', () => {
 
   it.each(['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN'])('is false of %s: nothing was sent', (code) => {
     expect(isOutcomeUnknown(driver(code))).toBe(false);
+  });
+
+  it('is false where there was no token to send anything with', () => {
+    expect(isOutcomeUnknown(identity('CredentialUnavailableError'))).toBe(false);
   });
 
   it('is true where nothing is known of the failure', () => {

@@ -61,9 +61,35 @@ export function isAbort(error: unknown): boolean {
 const LOST_STATUSES: ReadonlySet<number> = new Set([408, 410, 449, 500, 502, 503, 504]);
 const NEVER_SENT: ReadonlySet<string> = new Set(['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'EHOSTUNREACH']);
 
+// How the identity library says that it has no token: then the driver sends nothing.
+const NO_TOKEN: ReadonlySet<string> = new Set([
+  'CredentialUnavailableError',
+  'AuthenticationError',
+  'AggregateAuthenticationError',
+  'AuthenticationRequiredError',
+]);
+const REFUSED_IDENTITY: ReadonlySet<unknown> = new Set([400, 401, 403]);
+
+function isWithoutToken(error: unknown): error is Error {
+  return error instanceof Error && NO_TOKEN.has(error.name);
+}
+
+function tokenError(error: Error, details: Details): PolyphaseError {
+  return 'statusCode' in error && REFUSED_IDENTITY.has(error.statusCode)
+    ? new InvalidOptionsError({
+        message:
+          'Entra ID gives this identity no token for Cosmos DB; check what the credential was made with',
+        ...details,
+      })
+    : new ConnectionError({
+        message: 'The credential has no token for Cosmos DB at the moment; nothing was sent, try again',
+        ...details,
+      });
+}
+
 /** Tells whether a failed write may have taken effect, so that it must be settled by reading back. */
 export function isOutcomeUnknown(error: unknown): boolean {
-  if (isPolyphaseError(error)) return false;
+  if (isPolyphaseError(error) || isWithoutToken(error)) return false;
   const { status, code } = failureOf(error);
   if (status !== undefined) return LOST_STATUSES.has(status);
   return code === undefined || !NEVER_SENT.has(code);
@@ -126,6 +152,17 @@ const RULES: readonly Rule[] = [
         ...details,
       }),
   },
+  // Tokens are for data alone.
+  {
+    status: 403,
+    substatus: 5300,
+    make: (_, details) =>
+      new InvalidOptionsError({
+        message:
+          'Cosmos DB lets no Entra ID identity do this with data-plane access; create and change databases, containers and scripts through Azure Resource Manager, or with a key',
+        ...details,
+      }),
+  },
   {
     status: 403,
     make: (_, details) =>
@@ -141,7 +178,8 @@ const RULES: readonly Rule[] = [
     status: 404,
     make: (_, details) =>
       new InvalidOptionsError({
-        message: 'The container (or its database) does not exist; create it, or name another in map',
+        message:
+          'The container (or its database) does not exist; create it (with a key or through Azure Resource Manager: an Entra ID identity cannot), or name another in map',
         ...details,
       }),
   },
@@ -181,6 +219,7 @@ export function cosmosError(error: unknown, where: Where): PolyphaseError {
   const failure = failureOf(error);
   const { key, ...rest } = where;
   const details: Details = { ...rest, ...(key === undefined ? {} : { key }), cause: error };
+  if (isWithoutToken(error)) return tokenError(error, details);
   const rule = RULES.find(
     (it) =>
       it.status === failure.status && (it.substatus === undefined || it.substatus === failure.substatus),

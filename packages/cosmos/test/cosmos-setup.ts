@@ -41,18 +41,24 @@ export async function setUpCosmos(
     readonly between?: (inner: InProcessHttpClient) => InProcessHttpClient;
     /** Reach the emulator through a server with TLS, and not inside the process. @default false */
     readonly tls?: boolean;
+    /** Who works with the store instead of the key, which then makes the containers alone. */
+    readonly credential?: (endpoint: string) => NonNullable<CosmosClientOptions['aadCredentials']>;
   } = {},
 ): Promise<CosmosSetup> {
   const key = process.env['COSMOS_KEY'];
   const isLive = liveEndpoint !== undefined && key !== undefined;
   const emulator = isLive ? undefined : new CosmosEmulator(options.emulator ?? {});
   const agent = new Agent({ keepAlive: true });
-  const client = new CosmosClient(
-    emulator ? await reach(emulator, agent, options) : { endpoint: liveEndpoint ?? '', key: key ?? '' },
-  );
+  const access = emulator
+    ? await reach(emulator, agent, options)
+    : { endpoint: liveEndpoint ?? '', key: key ?? '' };
+  const client = new CosmosClient(access);
   const { database } = await client.databases.create({ id: `polyphase-${randomUUID()}` });
   for (const entity of entities) await createContainer(database, entity);
-  const store = cosmosStore({ database, ...options.store });
+  const { key: _, ...withoutKey } = access;
+  const aadCredentials = options.credential?.(access.endpoint ?? '');
+  const own = aadCredentials ? new CosmosClient({ ...withoutKey, aadCredentials }) : client;
+  const store = cosmosStore({ database: own.database(database.id), ...options.store });
   await store.prepare(entities);
   return {
     emulator,
@@ -62,6 +68,7 @@ export async function setUpCosmos(
     close: async () => {
       if (!emulator) await database.delete();
       client.dispose();
+      own.dispose();
       agent.destroy();
       await emulator?.close();
     },
