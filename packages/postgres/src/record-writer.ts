@@ -15,11 +15,12 @@ import type { Connections, UseOptions } from './connections.ts';
 import { fenceStatements, passFence } from './fence.ts';
 import type { Session } from './session.ts';
 import { settleCommit, untilAnswered } from './settle.ts';
+import { SharedTrips } from './shared-trips.ts';
 import { rowInput } from './sql/store-record.ts';
 import { checkRow } from './table.ts';
 import type { KnownTable, Tables } from './tables.ts';
 import { affected, BEGIN, COMMIT, committed } from './transaction.ts';
-import { atOnce, sendAtOnce } from './write-at-once.ts';
+import { type AtOnce, type AtOnceOutcome, atOnce, sendAtOnce } from './write-at-once.ts';
 
 /** What a decision made, told as every store tells it. */
 export function toWriteResult(decision: WriteDecision, intent: WriteIntent): WriteResult {
@@ -57,6 +58,7 @@ export class RecordWriter {
   readonly #entity: Entity;
   readonly #connections: Connections;
   readonly #tables: Tables;
+  readonly #trips: SharedTrips<AtOnce, AtOnceOutcome>;
 
   constructor(options: {
     readonly entity: Entity;
@@ -66,6 +68,11 @@ export class RecordWriter {
     this.#entity = options.entity;
     this.#connections = options.connections;
     this.#tables = options.tables;
+    this.#trips = new SharedTrips({
+      connections: options.connections,
+      send: sendAtOnce,
+      left: (cause) => ({ kind: 'lost', cause }),
+    });
   }
 
   /** See `RecordStore.write`. */
@@ -73,7 +80,7 @@ export class RecordWriter {
     const place = this.#place(intent, options.signal);
     const known = await this.#tables.get(this.#entity, this.#connections.one(place));
     const once = atOnce(known, intent, options);
-    const outcome = once && (await this.#connections.use((session) => sendAtOnce(session, once), place));
+    const outcome = once && (await this.#trips.ride(once, place));
     if (outcome?.kind === 'stored')
       return { record: outcome.record, existed: intent.kind !== 'create', repeated: false };
     const locked = () => this.#writeLocked(known, intent, options);

@@ -10,19 +10,21 @@ import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Session } from './session.ts';
 import { shareGroup } from './sql/share-group.ts';
 import { rowInput } from './sql/store-record.ts';
-import type { OnceRow } from './sql/write-once.ts';
+import { command } from './statement.ts';
 import { checkRow } from './table.ts';
 import type { KnownTable } from './tables.ts';
 import { BEGIN, COMMIT, committed } from './transaction.ts';
 
-/** A write that needs one round trip: the whole transaction, and how its answers are read. */
+/** A write that needs one round trip, with every condition in its statement. */
 export interface AtOnce {
-  readonly statements: readonly BoundStatement[];
+  /** The group that it is fenced by. */
+  readonly fence: string | undefined;
+  readonly statement: BoundStatement;
   /** The record as it was stored; undefined when a condition did not hold, and nothing was. */
-  readonly record: (answers: readonly StatementResult[]) => StoredRecord | undefined;
+  readonly record: (answer: StatementResult | undefined) => StoredRecord | undefined;
 }
 
-/** What became of it. `lost`: the connection broke after it was sent, so that nothing is known. */
+/** What became of it. `refused`: nothing was stored, whatever the reason. `lost`: nothing is known, since it was sent and not answered. */
 export type AtOnceOutcome =
   | { readonly kind: 'stored'; readonly record: StoredRecord }
   | { readonly kind: 'refused' }
@@ -30,7 +32,7 @@ export type AtOnceOutcome =
 
 type ValueIntent = Extract<WriteIntent, { readonly value: StoredRecord['value'] }>;
 
-/** The write as one round trip, if it can be one: a create, or a replace that names the version it replaces. */
+/** The write as one statement, if it can be one: a create, or a replace that names the version it replaces. */
 export function atOnce(
   { table, statements }: KnownTable,
   intent: WriteIntent,
@@ -54,13 +56,12 @@ export function atOnce(
     operations: [],
   };
   checkRow(table.entity, wish);
-  const bound = statement.bind({ ...rowInput(table, wish), operationId, fence, expected });
-  const share = fence === undefined ? [] : [shareGroup.bind(fence)];
   return {
-    statements: [BEGIN, ...share, bound, COMMIT],
-    record: (answers) => {
-      const made: OnceRow | undefined = statement.rows(answers.at(-2))[0];
-      return made && committed(answers.at(-1)) ? { ...wish, ...made } : undefined;
+    fence,
+    statement: statement.bind({ ...rowInput(table, wish), operationId, fence, expected }),
+    record: (answer) => {
+      const made = statement.rows(answer)[0];
+      return made && { ...wish, ...made };
     },
   };
 }
@@ -80,17 +81,32 @@ function targetOf(
   return { intent, expected, whole: intent.dropUnknown === true };
 }
 
-/** Sends a write that needs one round trip. */
-export async function sendAtOnce(session: Session, { statements, record }: AtOnce): Promise<AtOnceOutcome> {
+// Those who share a transaction hold their rows until the last has its own, so none may wait long for somebody else's, or for one who
+// waits for them. Who waits in vain makes them all go alone, each with the patience of a call.
+const HURRY = command("set local lock_timeout = '100ms'");
+
+/**
+ * Sends writes in one transaction and one round trip. When the server refuses one of them, none is stored, and all are told `refused`:
+ * each is then to be done by itself.
+ */
+export async function sendAtOnce(
+  session: Session,
+  writes: readonly AtOnce[],
+): Promise<readonly AtOnceOutcome[]> {
+  const fences = new Set(writes.map(({ fence }) => fence).filter((it) => it !== undefined));
+  const shares = [...fences].map((fence) => shareGroup.bind(fence));
+  const lead = writes.length > 1 ? [BEGIN, HURRY, ...shares] : [BEGIN, ...shares];
   session.open = true;
   let answers: readonly StatementResult[];
   try {
-    answers = await session.run(statements);
+    answers = await session.run([...lead, ...writes.map(({ statement }) => statement), COMMIT]);
   } catch (cause) {
-    if (session.broken) return { kind: 'lost', cause };
-    throw cause;
+    return writes.map(() => (session.broken ? { kind: 'lost', cause } : { kind: 'refused' }));
   }
   session.open = false;
-  const stored = record(answers);
-  return stored ? { kind: 'stored', record: stored } : { kind: 'refused' };
+  const done = committed(answers.at(-1));
+  return writes.map(({ record }, i) => {
+    const stored = done ? record(answers[lead.length + i]) : undefined;
+    return stored ? { kind: 'stored', record: stored } : { kind: 'refused' };
+  });
 }

@@ -1,8 +1,8 @@
 import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
-import { Pool, type PoolClient, type PoolConfig } from 'pg';
+import { Pool, type PoolConfig } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type PostgresPool, postgresStore } from '../src/index.ts';
-import { appears, keyOf, Login, Note, upsert } from './support.ts';
+import { postgresStore } from '../src/index.ts';
+import { appears, countingPool, keyOf, Login, Note, upsert } from './support.ts';
 
 const ids = Array.from({ length: 16 }, (_, i) => `n${i}`);
 const BUSY = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%notes%'";
@@ -20,28 +20,8 @@ describeWith('postgres')('reads that go together', () => {
 
   /** Records that know their table already, in a pool that counts requests. */
   const open = async ({ timeoutMs = 30_000, ...config }: PoolConfig & { timeoutMs?: number } = {}) => {
-    const pool = new Pool({ connectionString: database.url, ...config });
+    const { pool, counting, seen } = countingPool({ connectionString: database.url, ...config });
     opened.push(pool);
-    const clients = new Map<PoolClient, PoolClient>();
-    const seen = { pool, clients, requests: 0 };
-    const counted = (client: PoolClient): PoolClient =>
-      new Proxy(client, {
-        get: (target, name) => {
-          if (name === 'query') seen.requests += 1;
-          const value: unknown = Reflect.get(target, name);
-          return typeof value === 'function' ? value.bind(target) : value;
-        },
-      });
-    const counting: PostgresPool = {
-      options: pool.options,
-      on: (event, listener) => pool.on(event, listener),
-      connect: async () => {
-        const client = await pool.connect();
-        const seenClient = clients.get(client) ?? counted(client);
-        clients.set(client, seenClient);
-        return seenClient;
-      },
-    };
     const notes = postgresStore({ pool: counting, timeoutMs }).records(Note);
     await notes.read(keyOf('n0'));
     seen.requests = 0;

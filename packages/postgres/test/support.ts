@@ -8,9 +8,10 @@ import {
   recordDigest,
   type WriteIntent,
 } from '@polyphase/core';
-import type { Pool } from 'pg';
+import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { vi } from 'vitest';
 import { z } from 'zod';
+import type { PostgresPool } from '../src/index.ts';
 
 export const Note = defineEntity({
   name: 'notes',
@@ -73,4 +74,30 @@ export async function appears(pool: Pool, query: string): Promise<void> {
     },
     { timeout: 10_000, interval: 10 },
   );
+}
+
+/** A pool that counts the requests and the connections that are used. */
+export function countingPool(config: PoolConfig) {
+  const pool = new Pool(config);
+  const clients = new Map<PoolClient, PoolClient>();
+  const seen = { pool, clients, requests: 0 };
+  const counted = (client: PoolClient): PoolClient =>
+    new Proxy(client, {
+      get: (target, name) => {
+        if (name === 'query') seen.requests += 1;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  const counting: PostgresPool = {
+    options: pool.options,
+    on: (event, listener) => pool.on(event, listener),
+    connect: async () => {
+      const client = await pool.connect();
+      const known = clients.get(client) ?? counted(client);
+      clients.set(client, known);
+      return known;
+    },
+  };
+  return { pool, counting, seen };
 }
