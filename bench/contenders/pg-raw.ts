@@ -41,9 +41,7 @@ export async function fillAccounts(pool: Pool, accounts: readonly Account[]): Pr
 
 async function copy(pool: Pool, page: readonly Account[]): Promise<void> {
   const lines = page.map((account) =>
-    copyLine(
-      cellsOf(account).map((cell) => (typeof cell === 'object' ? JSON.stringify(cell) : String(cell))),
-    ),
+    copyLine(cellsOf(account).map((cell) => (typeof cell === 'string' ? cell : JSON.stringify(cell)))),
   );
   const client = await pool.connect();
   try {

@@ -44,7 +44,7 @@ describe('partition texts', () => {
 
   it('that are none of ours are refused', () => {
     expect(() => partitionOf('{}')).toThrow(InvalidDataError);
-    for (const text of ['["a"x', '["a', '"a"]']) expect(() => partitionOf(text)).toThrow();
+    for (const text of ['["a"x', '["a', '"a"]']) expect(() => partitionOf(text)).toThrow(SyntaxError);
   });
 });
 

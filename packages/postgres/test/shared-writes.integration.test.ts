@@ -101,9 +101,11 @@ describeWith('postgres')('writes that go together', () => {
     const made = await Promise.all(ids('circle').map((id) => write(create(id))));
     for (let round = 0; round < 10; round += 1) {
       const current = await notes.readMany(made.map(({ record }) => record.key));
-      const changes = current.filter((it) => it !== undefined);
-      const mine = changes.map((it) => write(replace(it, { n: round })));
-      const theirs = changes.toReversed().map((it) => there.write(replace(it, { n: -round }), { term: 1 }));
+      const changes = current.filter((record) => record !== undefined);
+      const mine = changes.map((record) => write(replace(record, { n: round })));
+      const theirs = changes
+        .toReversed()
+        .map((record) => there.write(replace(record, { n: -round }), { term: 1 }));
       const ends = await Promise.allSettled([...mine, ...theirs]);
       expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(changes.length);
     }
