@@ -1,20 +1,27 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 180_000;
 const DEEPEST = 4;
+const SOURCES = 'sources.list';
+const KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Downloads and unpacks packages of this Debian or Ubuntu release without root: lists and archives live in our folder. */
+/**
+ * Downloads and unpacks packages of this Debian or Ubuntu release, or of another release that the same servers have, without root:
+ * lists and archives live in our folder.
+ */
 export class AptPackages {
   readonly #home: string;
+  readonly #release: string | undefined;
   readonly #options: readonly string[];
 
   /** `home` takes the unpacked tree, and apt's own state below `apt`. */
-  constructor(home: string) {
+  constructor(home: string, release?: string) {
     this.#home = home;
+    this.#release = release;
     const state = join(home, 'apt', 'state');
     const cache = join(home, 'apt', 'cache');
     for (const dir of [join(state, 'lists', 'partial'), join(cache, 'archives', 'partial')]) {
@@ -25,6 +32,9 @@ export class AptPackages {
       `Dir::State::lists=${join(state, 'lists')}`,
       'Dir::State::status=/var/lib/dpkg/status',
       `Dir::Cache=${cache}`,
+      ...(release === undefined
+        ? []
+        : [`Dir::Etc::sourcelist=${join(home, 'apt', SOURCES)}`, 'Dir::Etc::sourceparts=/dev/null']),
       // as root, apt would hand downloads to a user that cannot enter our folder
       ...(process.getuid?.() === 0 ? ['APT::Sandbox::User=root'] : []),
     ];
@@ -38,10 +48,20 @@ export class AptPackages {
     return [...machines.map((name) => join(lib, name)), lib].join(':');
   }
 
-  /** Reads the package lists of the configured sources. */
+  /** Reads the package lists of the configured sources, or of the other release. */
   async update(): Promise<void> {
     if (!existsSync('/var/lib/dpkg/status')) throw new Error('not a Debian or Ubuntu system');
+    if (this.#release !== undefined) await this.#useRelease(this.#release);
     await this.#call('apt-get', [...this.#options, 'update']);
+  }
+
+  // From wherever this system gets its own packages, checked with Debian's keys, which come with the system.
+  async #useRelease(release: string): Promise<void> {
+    const { stdout } = await run('apt-get', ['indextargets', '--format', '$(ORIGIN) $(REPO_URI) $(RELEASE)']);
+    const own = stdout.split('\n').map((line) => line.split(' '));
+    const [, server] = own.find(([origin, , name]) => origin === 'Debian' && /^\w+$/.test(name ?? '')) ?? [];
+    if (server === undefined) throw new Error('no server of Debian packages is configured');
+    writeFileSync(join(this.#home, 'apt', SOURCES), `deb [signed-by=${KEYS}] ${server} ${release} main\n`);
   }
 
   /** Downloads the packages and unpacks them into the tree, running none of their scripts. */
