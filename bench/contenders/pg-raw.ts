@@ -1,7 +1,7 @@
 import { Pool } from 'pg';
 import type { Account } from '../account.ts';
 import type { Contender, Ground } from '../contender.ts';
-import { CopyIn, copyLine } from './copy-in.ts';
+import { makeCopyRows } from './copy-rows.ts';
 
 /** The table that the contenders without one of their own use. */
 export const accountsTable = `
@@ -39,20 +39,6 @@ export async function fillAccounts(pool: Pool, accounts: readonly Account[]): Pr
   await pool.query('analyze accounts');
 }
 
-async function copy(pool: Pool, page: readonly Account[]): Promise<void> {
-  const lines = page.map((account) =>
-    copyLine(cellsOf(account).map((cell) => (typeof cell === 'string' ? cell : JSON.stringify(cell)))),
-  );
-  const client = await pool.connect();
-  try {
-    const copyIn = new CopyIn(`copy accounts (${columns}) from stdin`, lines.join(''));
-    client.query(copyIn);
-    await copyIn.done;
-  } finally {
-    client.release();
-  }
-}
-
 /** node-postgres with named statements: what everything else is held against. */
 export async function makePgRaw(ground: Ground, name = 'pg, named'): Promise<Contender> {
   const pool = new Pool({ connectionString: ground.url, max: ground.connections });
@@ -88,7 +74,7 @@ export async function makePgRaw(ground: Ground, name = 'pg, named'): Promise<Con
       const keys = [accounts.map((it) => it.tenantId), accounts.map((it) => it.id)];
       return (await run('many', text, keys)).rows;
     },
-    bulk: { over: false, ready: (page) => () => copy(pool, page) },
+    bulk: await makeCopyRows(pool),
     close: () => pool.end(),
   };
 }

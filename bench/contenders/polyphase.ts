@@ -15,7 +15,8 @@ import { z } from 'zod';
 import { type Account, rowsPerTenant } from '../account.ts';
 import type { Contender, Ground } from '../contender.ts';
 
-const Account = defineEntity({
+/** Accounts as the SDK knows them. */
+export const AccountEntity = defineEntity({
   name: 'accounts',
   schema: z.object({
     id: z.string(),
@@ -42,8 +43,8 @@ interface Opened {
 /** The PostgreSQL adapter by itself, values checked. */
 export async function makeAdapter(ground: Ground): Promise<Contender> {
   return contender('polyphase, adapter', ground, async (store) => {
-    await store.prepare([Account]);
-    const records = store.records(Account);
+    await store.prepare([AccountEntity]);
+    const records = store.records(AccountEntity);
     return {
       repository: fenced(store, undefined),
       close: async () => undefined,
@@ -63,17 +64,17 @@ export async function makePhase7(ground: Ground): Promise<Contender> {
   return contender('polyphase, phase 7', ground, async (store) => {
     const hybrid = await createHybrid({
       stores: { postgres: store },
-      entities: [Account],
+      entities: [AccountEntity],
       config: { revision: 1, entities: { accounts: { policy: 'postgres-primary', reverseSync: false } } },
     });
-    return { repository: hybrid.repository(Account), close: () => hybrid.close() };
+    return { repository: hybrid.repository(AccountEntity), close: () => hybrid.close() };
   });
 }
 
 /** What a write costs in phase 6: the fence, and the dirty key in the statement of the row. */
 export async function makePhase6(ground: Ground): Promise<Contender> {
   return contender('polyphase, phase 6', ground, async (store) => {
-    await store.prepare([Account]);
+    await store.prepare([AccountEntity]);
     const wish = { phase: '6', flip: 'manual', revision: 1 } as const;
     await store.control.create({ group: 'accounts', epoch: 1, phase: '6', term: 1, wish });
     return { repository: fenced(store, 'accounts'), close: async () => undefined };
@@ -86,14 +87,20 @@ function copyOf(account: Account, counter: number): RecordCopy {
   const digest = recordDigest(value);
   const operations = [{ id: account.id, term: 1, counter }];
   return {
-    record: { key: keyOfValue(Account, value), version: { term: 1, counter }, value, digest, operations },
+    record: {
+      key: keyOfValue(AccountEntity, value),
+      version: { term: 1, counter },
+      value,
+      digest,
+      operations,
+    },
   };
 }
 
 function fenced(store: PostgresStore, fence: string | undefined): Repository<Account, Key> {
-  const records = store.records(Account);
+  const records = store.records(AccountEntity);
   return new StoreRepository({
-    entity: Account,
+    entity: AccountEntity,
     store: {
       read: (key, options) => records.read(key, options),
       readMany: (keys, options) => records.readMany(keys, options),

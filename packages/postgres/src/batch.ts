@@ -8,6 +8,8 @@ export interface BoundStatement {
   readonly name: string;
   readonly text: string;
   readonly values: readonly Cell[];
+  /** What a `copy … from stdin` reads. Sent behind it without waiting for the server, which drops it when it refuses the statement. */
+  readonly copied?: readonly Buffer[];
 }
 
 /** What one statement of a batch answered. */
@@ -66,7 +68,7 @@ export class Batch implements DriverRequest {
     connection.on('parseComplete', this.#parsed);
     const names = preparedOn(connection);
     connection.stream.cork();
-    for (const { name, text, values } of this.#statements) {
+    for (const { name, text, values, copied } of this.#statements) {
       if (name === '') {
         connection.parse({ name, text }, true);
         this.#parsing.push(name);
@@ -79,6 +81,10 @@ export class Batch implements DriverRequest {
       }
       connection.bind({ statement: name, values }, true);
       connection.execute({}, true);
+      if (copied) {
+        for (const chunk of copied) connection.sendCopyFromChunk(chunk);
+        connection.endCopyFrom();
+      }
     }
     connection.sync();
     connection.stream.uncork();
@@ -99,6 +105,10 @@ export class Batch implements DriverRequest {
 
   handleEmptyQuery(): void {
     this.#results.push({ rows: [], tag: '' });
+  }
+
+  handleCopyInResponse(): void {
+    // What it asks for is on its way.
   }
 
   handlePortalSuspended(): void {

@@ -11,7 +11,7 @@ import {
   type StoredRecord,
   UnknownOutcomeError,
 } from '@polyphase/core';
-import type { StatementResult } from './batch.ts';
+import type { BoundStatement, StatementResult } from './batch.ts';
 import { type Connections, placeOf, type UseOptions } from './connections.ts';
 import { CopyPage } from './copy-page.ts';
 import { serverError, toPolyphaseError } from './postgres-errors.ts';
@@ -28,6 +28,12 @@ import { BEGIN, COMMIT, committed } from './transaction.ts';
 const SAVEPOINT = command('savepoint hyb_rows');
 const RELEASE = command('release savepoint hyb_rows');
 const ROLLBACK_TO = command('rollback to savepoint hyb_rows');
+
+/** Fewest new rows that are worth a COPY. */
+const WORTH_COPYING = 20;
+
+/** What rows are refused with: their values, a constraint, a limit, or COPY itself. */
+const REFUSED = /^(22|23|54|0A)/;
 
 interface Work {
   readonly session: Session;
@@ -68,7 +74,7 @@ export class CopyApplier {
     const place: UseOptions = { operation: 'apply', entity: this.#entity.name, signal: options.signal };
     let known = await this.#tables.get(this.#entity, this.#connections.one(place));
     for (;;) {
-      const page = new CopyPage(this.#entity, copies);
+      const page = new CopyPage(known.table, copies);
       const layout = await this.#connections.use(
         (session) => this.#page({ session, known, page }, options, place),
         place,
@@ -88,7 +94,9 @@ export class CopyApplier {
     const { checkpoint } = options;
     const advance = checkpoint ? [advanceCheckpoint(checkpoint).bind(checkpoint)] : [];
     const lock = known.statements.lockMany.bind(page.undecided);
-    const answers = await session.run([BEGIN, ...advance, lock, known.statements.moment.bind(undefined)]);
+    const asked = session.run([BEGIN, ...advance, lock, known.statements.moment.bind(undefined)]);
+    page.makeRows();
+    const answers = await asked;
     const [moment] = known.statements.moment.rows(answers.at(-1));
     if (!moment || moment.layout !== known.table.layout) return moment?.layout ?? 0;
     if (checkpoint && answers[1]?.rows.length !== 1)
@@ -107,10 +115,11 @@ export class CopyApplier {
       const { over, fresh } = page.decide(rows);
       if (over.length === 0 && fresh.length === 0) return;
       const asked = [...over, ...fresh].map(({ key }) => keyText(key));
-      const stored = await this.#storeOrSplit(work, [
+      const groups = [
         { records: over, over: true },
         { records: fresh, over: false },
-      ]);
+      ];
+      const stored = (await this.#copy(work, over, fresh)) ?? (await this.#storeOrSplit(work, groups));
       // Somebody else came first with a key: decide again about what is there now.
       const raced = new Set(asked.filter((text) => !stored.has(text)));
       if (raced.size === 0) return;
@@ -118,6 +127,22 @@ export class CopyApplier {
       const lock = known.statements.lockMany.bind(page.undecided);
       rows = known.statements.lockMany.rows((await session.run([lock]))[0]);
     }
+  }
+
+  // The key texts that were stored, or undefined: COPY is not worth it, or cannot be had (row-level security), or a row was refused,
+  // or somebody else came first with a key; statements that name their rows find out.
+  async #copy(
+    { session, page, known: { table, statements } }: Work,
+    over: readonly StoredRecord[],
+    fresh: readonly StoredRecord[],
+  ): Promise<ReadonlySet<string> | undefined> {
+    if (fresh.length < WORTH_COPYING) return undefined;
+    const update =
+      over.length > 0 ? [statements.updateMany.bind(rowsInput(table, page.rowsOf(over), false))] : [];
+    const answers = await unlessRefused(session, [...update, statements.copyMany(page.rowsOf(fresh))]);
+    if ('error' in answers) return undefined;
+    const updated = update.length > 0 ? statements.updateMany.rows(answers.results[0]).map(textOf) : [];
+    return new Set([...updated, ...fresh.map(({ key }) => keyText(key))]);
   }
 
   // The key texts that were stored or set aside.
@@ -156,7 +181,7 @@ export class CopyApplier {
   }
 
   async #try(
-    { session, known: { table, statements } }: Work,
+    { session, page, known: { table, statements } }: Work,
     groups: readonly Group[],
     clash: boolean,
   ): Promise<
@@ -166,17 +191,14 @@ export class CopyApplier {
     const stores = groups
       .filter(({ records }) => records.length > 0)
       .map(({ records, over }) =>
-        (over ? statements.updateMany : statements.insertMany).bind(rowsInput(table, records, clash)),
+        (over ? statements.updateMany : statements.insertMany).bind(
+          rowsInput(table, page.rowsOf(records), clash),
+        ),
       );
-    try {
-      const answers = await session.run([SAVEPOINT, ...stores, RELEASE]);
-      const keys = answers.slice(1, -1).flatMap((answer) => statements.insertMany.rows(answer));
-      return { kind: 'stored', keys: new Set(keys.map(textOf)) };
-    } catch (error) {
-      if (session.broken || !/^(22|23|54)/.test(serverError(error)?.code ?? '')) throw error;
-      await session.run([ROLLBACK_TO]);
-      return { kind: 'refused', error };
-    }
+    const answers = await unlessRefused(session, stores);
+    if ('error' in answers) return { kind: 'refused', error: answers.error };
+    const keys = answers.results.flatMap((answer) => statements.insertMany.rows(answer));
+    return { kind: 'stored', keys: new Set(keys.map(textOf)) };
   }
 
   async #commit(
@@ -231,6 +253,21 @@ export class CopyApplier {
         if (serverError(error)?.code !== '23505') throw error;
       }
     }, place);
+  }
+}
+
+/** Runs statements inside a transaction; what the server refuses about their rows takes back these statements alone. */
+async function unlessRefused(
+  session: Session,
+  statements: readonly BoundStatement[],
+): Promise<{ readonly results: readonly StatementResult[] } | { readonly error: unknown }> {
+  try {
+    const answers = await session.run([SAVEPOINT, ...statements, RELEASE]);
+    return { results: answers.slice(1, -1) };
+  } catch (error) {
+    if (session.broken || !REFUSED.test(serverError(error)?.code ?? '')) throw error;
+    await session.run([ROLLBACK_TO]);
+    return { error };
   }
 }
 

@@ -9,7 +9,9 @@ import {
   type RecordKey,
   type StoredRecord,
 } from '@polyphase/core';
-import { checkRow } from './table.ts';
+import type { Cell } from './driver.ts';
+import { textCell } from './statement.ts';
+import { checkRow, type Table, toRow } from './table.ts';
 
 const REASONS = {
   diverged:
@@ -18,37 +20,64 @@ const REASONS = {
     'A write of an earlier term arrived after the authority had moved. Compare the bodies and write the right one',
 } as const;
 
+type Row = readonly Cell[];
+
+// The first two cells are partition text and id.
+function compareKeys(a: Row, b: Row): number {
+  return compareTexts(textCell(a[0]), textCell(b[0])) || compareTexts(textCell(a[1]), textCell(b[1]));
+}
+
+function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
 const body = ({ value }: StoredRecord): string | undefined =>
   value === undefined ? undefined : canonicalJson(value);
 
 /** One page of copies on its way into a table: what was decided about each, and what is still to be stored. */
 export class CopyPage {
+  readonly #table: Table;
   readonly #entity: Entity;
   readonly #copies: readonly RecordCopy[];
+  /** Key texts of the copies. */
+  readonly #texts: readonly string[];
   readonly #outcomes: (CopyOutcome | undefined)[];
+  readonly #rows = new Map<StoredRecord, Row>();
   /** Journal entries that the page adds. */
   readonly journal: Journaled[] = [];
 
-  constructor(entity: Entity, copies: readonly RecordCopy[]) {
-    this.#entity = entity;
+  constructor(table: Table, copies: readonly RecordCopy[]) {
+    this.#table = table;
+    this.#entity = table.entity;
     this.#copies = copies;
+    this.#texts = copies.map(({ record }) => keyText(record.key));
     this.#outcomes = copies.map(() => undefined);
     for (const [i, copy] of copies.entries()) this.#refuseUnmappable(i, copy);
   }
 
   /** Keys of copies that are not decided yet, each once. */
   get undecided(): readonly RecordKey[] {
-    const keys = this.#copies
-      .filter((_, i) => this.#outcomes[i] === undefined)
-      .map(({ record }) => [keyText(record.key), record.key] as const);
-    return [...new Map(keys).values()];
+    const keys = new Map<string, RecordKey>();
+    for (const [i, { record }] of this.#copies.entries())
+      if (this.#outcomes[i] === undefined) keys.set(this.#text(i), record.key);
+    return [...keys.values()];
+  }
+
+  /** Makes the rows that will most likely be stored, at a moment when there is nothing else to do. */
+  makeRows(): void {
+    for (const [i, { record }] of this.#copies.entries())
+      if (this.#outcomes[i] === undefined) this.#row(record);
+  }
+
+  /** The rows of records in the order of their keys, as locks are. */
+  rowsOf(records: readonly StoredRecord[]): readonly Row[] {
+    return records.map((record) => this.#row(record)).sort(compareKeys);
   }
 
   /** Keys, as texts, of the records that were applied. */
   get applied(): readonly string[] {
-    return this.#copies.flatMap(({ record }, i) =>
-      this.#outcomes[i]?.kind === 'applied' ? [keyText(record.key)] : [],
-    );
+    return this.#texts.filter((_, i) => this.#outcomes[i]?.kind === 'applied');
   }
 
   /** The outcomes, in the order of the copies. */
@@ -71,7 +100,7 @@ export class CopyPage {
     const changed = new Map<string, StoredRecord>();
     for (const [i, copy] of this.#copies.entries()) {
       if (this.#outcomes[i] !== undefined) continue;
-      const text = keyText(copy.record.key);
+      const text = this.#text(i);
       const current = there.get(text);
       const verdict = judgeCopy(copy, current);
       if (verdict === 'newer') {
@@ -84,27 +113,35 @@ export class CopyPage {
         this.journal.push(this.#conflict(copy.record, current, verdict));
       this.#outcomes[i] = { kind: verdict, there: current };
     }
-    const records = [...changed];
-    return {
-      over: records.filter(([text]) => before.has(text)).map(([, record]) => record),
-      fresh: records.filter(([text]) => !before.has(text)).map(([, record]) => record),
-    };
+    const over: StoredRecord[] = [];
+    const fresh: StoredRecord[] = [];
+    for (const [text, record] of changed) (before.has(text) ? over : fresh).push(record);
+    return { over, fresh };
   }
 
   /** Takes back what was decided about keys that somebody else stored meanwhile. */
   reopen(keys: ReadonlySet<string>): void {
-    for (const [i, { record }] of this.#copies.entries())
-      if (keys.has(keyText(record.key)) && this.#outcomes[i]?.kind !== 'changed')
-        this.#outcomes[i] = undefined;
+    for (const [i, text] of this.#texts.entries())
+      if (keys.has(text) && this.#outcomes[i]?.kind !== 'changed') this.#outcomes[i] = undefined;
   }
 
   /** Sets a record aside that the table refused: its copies did not happen. */
   reject(record: StoredRecord, reason: string): void {
     const text = keyText(record.key);
-    for (const [i, copy] of this.#copies.entries())
-      if (keyText(copy.record.key) === text && this.#outcomes[i]?.kind === 'applied')
+    for (const [i, other] of this.#texts.entries())
+      if (other === text && this.#outcomes[i]?.kind === 'applied')
         this.#outcomes[i] = { kind: 'changed', there: undefined };
     this.#deadLetter(record, reason);
+  }
+
+  #text(i: number): string {
+    return this.#texts[i] ?? '';
+  }
+
+  #row(record: StoredRecord): Row {
+    const row = this.#rows.get(record) ?? toRow(this.#table, record);
+    this.#rows.set(record, row);
+    return row;
   }
 
   #refuseUnmappable(i: number, { record }: RecordCopy): void {

@@ -3,13 +3,15 @@ import type { PostgresPoolClient } from 'kysely';
 /** One value of a row or of a parameter in PostgreSQL's text format; null is SQL's null. */
 export type Cell = string | null;
 
-/** The part of pg's protocol connection that a batch speaks to: what `pg-cursor` uses too, and `close`. */
+/** The part of pg's protocol connection that a batch speaks to: what `pg-cursor` and `pg-copy-streams` use too, and `close`. */
 export interface DriverConnection {
   readonly stream: { cork(): void; uncork(): void };
   parse(message: { name: string; text: string }, more: boolean): void;
   bind(message: { statement: string; values: readonly Cell[] } | null, more: boolean): void;
   execute(message: Record<string, never> | null, more: boolean): void;
   close(message: { type: 'S'; name: string }, more: boolean): void;
+  sendCopyFromChunk(chunk: Buffer): void;
+  endCopyFrom(): void;
   sync(): void;
   on(event: string, listener: () => void): unknown;
   off(event: string, listener: () => void): unknown;
@@ -22,6 +24,7 @@ export interface DriverRequest {
   handleDataRow(message: { readonly fields: readonly Cell[] }): void;
   handleCommandComplete(message: { readonly text: string }): void;
   handleEmptyQuery(): void;
+  handleCopyInResponse(): void;
   handlePortalSuspended(): void;
   handleError(error: unknown): void;
   handleReadyForQuery(): void;

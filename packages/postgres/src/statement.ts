@@ -73,10 +73,13 @@ export function command(text: string): BoundStatement {
 
 /** The array literal of texts, for a parameter of type `text[]`. */
 export function arrayLiteral(items: readonly Cell[]): string {
-  const quoted = items.map((item) =>
-    item === null ? 'NULL' : `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
-  );
-  return `{${quoted.join(',')}}`;
+  let literal = '';
+  for (const item of items) {
+    if (literal !== '') literal += ',';
+    if (item === null) literal += 'NULL';
+    else literal += `"${/["\\]/.test(item) ? item.replace(/["\\]/g, '\\$&') : item}"`;
+  }
+  return `{${literal}}`;
 }
 
 /** The row of a statement that answers with none, or with nothing that is read. */

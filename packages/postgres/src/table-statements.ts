@@ -1,4 +1,7 @@
 import type { RecordKey, StoredRecord } from '@polyphase/core';
+import type { BoundStatement } from './batch.ts';
+import type { Cell } from './driver.ts';
+import { copyRecords } from './sql/copy-records.ts';
 import { countRecords } from './sql/count-records.ts';
 import { endClash } from './sql/end-clash.ts';
 import { insertRecords, type RowsInput, type StoredKey } from './sql/insert-records.ts';
@@ -22,6 +25,7 @@ export interface TableStatements {
   readonly lock: Statement<RecordKey, StoredRecord>;
   readonly lockMany: Statement<readonly RecordKey[], StoredRecord>;
   readonly moment: Statement<undefined, Moment>;
+  readonly copyMany: (rows: readonly (readonly Cell[])[]) => BoundStatement;
   readonly insertMany: Statement<RowsInput, StoredKey>;
   readonly updateMany: Statement<RowsInput, StoredKey>;
   readonly clashes: Statement<undefined, RecordKey>;
@@ -40,6 +44,7 @@ export function tableStatements(table: Table): TableStatements {
     lock: lockRecord(table),
     lockMany: lockRecords(table),
     moment: readMoment(table),
+    copyMany: copyRecords(table),
     insertMany: insertRecords(table),
     updateMany: updateRecords(table),
     clashes: listClashes(table),

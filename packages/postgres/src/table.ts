@@ -164,14 +164,14 @@ export function writeColumns(table: Table): readonly { readonly name: string; re
 export function checkRow(entity: Entity, record: Pick<StoredRecord, 'key' | 'value'>): void {
   const { key, value } = record;
   const text = `${partitionText(key.partition)}${key.id}`;
-  const where = { entity: entity.name, key: keyLabel(key) };
+  const where = () => ({ entity: entity.name, key: keyLabel(key) });
   if (text.length * 3 > MAX_KEY_BYTES && new TextEncoder().encode(text).length > MAX_KEY_BYTES)
     throw new InvalidDataError({
       message: `Partition and id together are longer than ${MAX_KEY_BYTES} bytes, which no index of PostgreSQL holds`,
-      ...where,
+      ...where(),
     });
   if (value !== undefined && (!Object.hasOwn(value, entity.key.id) || value[entity.key.id] !== key.id))
-    throw new InvalidDataError({ message: 'The id in the value is not the id of the key', ...where });
+    throw new InvalidDataError({ message: 'The id in the value is not the id of the key', ...where() });
 }
 
 function fits({ type, native }: Column, value: JsonValue): boolean {
@@ -184,20 +184,41 @@ function fieldCell(type: FieldType, value: JsonValue): string {
   return type === 'text' && typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** Makes an own field of every name, "__proto__" included. */
+function setField(value: Record<string, JsonValue>, name: string, field: JsonValue): void {
+  if (name !== '__proto__') value[name] = field;
+  else
+    Object.defineProperty(value, name, {
+      value: field,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+}
+
+// Place of a field's column, by the field's name. A table as it is known does not change.
+const knownPlaces = new WeakMap<readonly Column[], ReadonlyMap<string, number>>();
+
+function placesOf({ columns }: Table): ReadonlyMap<string, number> {
+  const places = knownPlaces.get(columns) ?? new Map(columns.map(({ field }, place) => [field, place]));
+  knownPlaces.set(columns, places);
+  return places;
+}
+
 /** The cells of a record, in the order of {@link writeColumns}. A column is set only when the value has exactly its type. */
 export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
   const { key, version, value, digest, operations, base } = record;
-  const rest = new Map(
-    value === undefined
-      ? []
-      : Object.entries(value).filter(([name, field]) => name !== table.entity.key.id && field !== undefined),
-  );
-  const fields = table.columns.map((column): Cell => {
-    const at = rest.get(column.field);
-    if (at === undefined || !fits(column, at)) return null;
-    rest.delete(column.field);
-    return fieldCell(column.type, at);
-  });
+  const rest: Record<string, JsonValue> = {};
+  const fields: Cell[] = table.columns.map(() => null);
+  const places = placesOf(table);
+  for (const name of value === undefined ? [] : Object.keys(value)) {
+    const field = value?.[name];
+    if (field === undefined || name === table.entity.key.id) continue;
+    const place = places.get(name);
+    const column = place === undefined ? undefined : table.columns[place];
+    if (place !== undefined && column && fits(column, field)) fields[place] = fieldCell(column.type, field);
+    else setField(rest, name, field);
+  }
   return [
     partitionText(key.partition),
     key.id,
@@ -209,8 +230,7 @@ export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
     base ? String(base.term) : null,
     base ? String(base.counter) : null,
     base ? base.digest : null,
-    // fromEntries makes own fields of every name, "__proto__" included.
-    JSON.stringify(Object.fromEntries(rest)),
+    JSON.stringify(rest),
     ...fields,
     String(bucketOf(key)),
   ];
@@ -231,18 +251,6 @@ export function marksOf(cell: Cell | undefined): readonly OperationMark[] {
     const [id, term, counter]: readonly unknown[] = Array.isArray(mark) ? mark : [];
     return { id: String(id), term: Number(term), counter: Number(counter) };
   });
-}
-
-/** Makes an own field of every name, "__proto__" included. */
-function setField(value: Record<string, JsonValue>, name: string, field: JsonValue): void {
-  if (name !== '__proto__') value[name] = field;
-  else
-    Object.defineProperty(value, name, {
-      value: field,
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
 }
 
 function valueOf({ entity, columns }: Table, id: string, cells: readonly Cell[]): JsonObject {

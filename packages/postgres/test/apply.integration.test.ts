@@ -2,7 +2,7 @@ import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { postgresStore } from '../src/index.ts';
-import { copy, keyOf, Login, Note, upsert } from './support.ts';
+import { appears, copy, keyOf, Login, Note, upsert } from './support.ts';
 
 describeWith('postgres')('pages of copies', () => {
   const database = testDatabase();
@@ -115,9 +115,73 @@ describeWith('postgres')('pages of copies', () => {
     });
   });
 
+  const page = (count: number, prefix = 'p', email = (i: number) => `${prefix}${i}`) =>
+    Array.from({ length: count }, (_, i) => copy(`${prefix}${i}`, 1, { email: email(i) }));
+
+  it('one row that is refused sinks no page of many, new and old ones mixed', async () => {
+    await kinds(page(20));
+    const mixed = [
+      ...page(20).map(({ record }) => copy(record.key.id, 2, { email: `new-${record.key.id}` })),
+      ...page(40, 'q', (i) => (i === 7 ? 'nul\0' : `q${i}`)),
+      ...page(3, 'r', () => 'the same'),
+    ];
+    const outcomes = await kinds(mixed);
+    expect(outcomes.filter((kind) => kind === 'applied')).toHaveLength(62);
+    expect(outcomes[27]).toBe('changed');
+    expect(await store.journal.list('logins')).toMatchObject([{ kind: 'dead-letter', key: '["t"] q7' }]);
+    expect((await pool.query('select from logins where hyb_clash')).rowCount).toBe(2);
+    expect((await logins.read(keyOf('p3')))?.value).toMatchObject({ email: 'new-p3' });
+    expect(await logins.count()).toBe(62);
+  });
+
+  it('a key that somebody else stores meanwhile is decided again, and the rest of its page is stored', async () => {
+    const other = await pool.connect();
+    // Not committed yet: the page's lock does not see it, and its COPY waits for it.
+    await other.query('begin');
+    await other.query(
+      "insert into notes (hyb_pk, id, hyb_term, hyb_counter, hyb_digest, hyb_bucket, tenant, n) values ('[\"t\"]', 'k5', 1, 9, 'd', 1, 't', 9)",
+    );
+    const applying = notes.apply(Array.from({ length: 30 }, (_, i) => copy(`k${i}`, 1, { n: i })));
+    await appears(
+      pool,
+      "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%notes%'",
+    );
+    await other.query('commit');
+    other.release();
+    const outcomes = await applying;
+    expect(outcomes[5]).toMatchObject({ kind: 'older', there: { version: { counter: 9 } } });
+    expect(outcomes.filter(({ kind }) => kind === 'applied')).toHaveLength(29);
+    expect(await notes.count()).toBe(30);
+    expect((await notes.read(keyOf('k5')))?.value).toMatchObject({ n: 9 });
+  });
+
+  it('under row-level security, where COPY is refused, rows are inserted', async () => {
+    await pool.query("create role careful login password 'careful'");
+    await pool.query(
+      'grant all on all tables in schema public, polyphase to careful; grant usage on schema polyphase to careful',
+    );
+    await pool.query(
+      'alter table notes enable row level security; create policy all_of_it on notes using (true)',
+    );
+    const url = new URL(database.url);
+    url.username = 'careful';
+    url.password = 'careful';
+    const careful = new Pool({ connectionString: url.href });
+    try {
+      const copies = Array.from({ length: 30 }, (_, i) => copy(`c${i}`, 1));
+      const outcomes = await postgresStore({ pool: careful }).records(Note).apply(copies);
+      expect(outcomes.every(({ kind }) => kind === 'applied')).toBe(true);
+      expect(await notes.count()).toBe(30);
+    } finally {
+      await careful.end();
+      await pool.query('alter table notes disable row level security');
+    }
+  });
+
   it('pages that meet each other and writers end in one state, without a copy lost', async () => {
-    const page = (from: number) => Array.from({ length: 50 }, (_, i) => copy(`m${i}`, from + i, { n: from }));
-    const runs = Array.from({ length: 8 }, (_, i) => notes.apply(page((i + 1) * 1_000)));
+    const pageFrom = (from: number) =>
+      Array.from({ length: 50 }, (_, i) => copy(`m${i}`, from + i, { n: from }));
+    const runs = Array.from({ length: 8 }, (_, i) => notes.apply(pageFrom((i + 1) * 1_000)));
     const writes = Array.from({ length: 50 }, (_, i) => notes.write(upsert(`m${i}`), { term: 2 }));
     await Promise.all([...runs, ...writes]);
     const there = await notes.readMany(Array.from({ length: 50 }, (_, i) => keyOf(`m${i}`)));

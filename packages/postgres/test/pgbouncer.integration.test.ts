@@ -13,6 +13,7 @@ import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
 import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PostgresStore, postgresStore } from '../src/index.ts';
+import { copy, Note } from './support.ts';
 
 const SDK_TABLES = ['control', 'lease', 'checkpoint', 'dirty_key', 'journal'];
 
@@ -62,6 +63,15 @@ describeWith('postgres').each(versions)(
     bindContract(atomicApplyCases, binding);
     bindContract(controlCases, binding);
     bindContract(leaseCases, binding);
+
+    it('pages that are large enough for COPY go through', async () => {
+      await store.prepare([Note]);
+      const notes = store.records(Note);
+      const copies = Array.from({ length: 200 }, (_, i) => copy(`c${i}`, 1));
+      for (const kind of ['applied', 'same'])
+        for (const outcome of await notes.apply(copies)) expect(outcome.kind).toBe(kind);
+      expect(await notes.count()).toBe(200);
+    });
 
     it('nothing is left set or locked on the connections of the server', async () => {
       const { rows } = await direct.query(

@@ -96,6 +96,49 @@ describeWith('postgres')('document → row → document', () => {
     );
   });
 
+  it('is the identity where many go together by COPY, text and keys of every kind among them', async () => {
+    const hostile = [
+      '\\',
+      '\\N',
+      '\\.',
+      '\t',
+      '\n',
+      '\r\n',
+      '\v\b\f',
+      'a\tb\\tc',
+      '',
+      ' ',
+      '"',
+      ',',
+      '{}',
+      '\u{10ffff}',
+    ];
+    let page = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(document, { minLength: 20, maxLength: 40 }), async (values) => {
+        page += 1;
+        const copies = [...values, ...hostile.map((text) => ({ text, mixed: text, other: text }))].map(
+          (value, i) => {
+            const id = `${page} ${hostile[i % hostile.length]} ${i}`;
+            const record = recordOf({ ...value, id, tenant: hostile[i % 5] ?? '' }, 1);
+            return { record: { ...record, key: { partition: [hostile[i % 5]], id } } };
+          },
+        );
+        const outcomes = await records.apply(copies);
+        expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['applied']));
+        const there = await records.readMany(copies.map(({ record }) => record.key));
+        expect(there.map((record) => canonicalJson(record?.value ?? null))).toEqual(
+          copies.map(({ record }) => canonicalJson(record.value ?? null)),
+        );
+        expect(there.map((record) => record && { ...record, value: null })).toEqual(
+          copies.map(({ record }) => ({ ...record, value: null })),
+        );
+      }),
+      { numRuns: 30 },
+    );
+    await pool.query("delete from anything where id <> 'x'");
+  });
+
   it('holds in depth and in size', async () => {
     let deep: JsonObject[string] = 'bottom';
     for (let i = 0; i < 97; i += 1) deep = i % 2 === 0 ? [deep] : { d: deep };

@@ -1,8 +1,7 @@
-import { partitionText, type RecordKey, type StoredRecord } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
 import type { Cell } from '../driver.ts';
 import { arrayLiteral, defineStatement, type SlotMaker, type Statement, textCell } from '../statement.ts';
-import { type Table, tableName, toRow, writeColumns } from '../table.ts';
+import { type Table, tableName, writeColumns } from '../table.ts';
 
 /** The cells of many records, column by column. */
 export interface RowsInput {
@@ -17,16 +16,9 @@ export interface StoredKey {
   readonly id: string;
 }
 
-/** The input of {@link insertRecords} and `updateRecords`. Rows are in the order of their keys, as locks are. */
-export function rowsInput(table: Table, records: readonly StoredRecord[], clash: boolean): RowsInput {
-  const rows = records.toSorted((a, b) => compareKeyText(a.key, b.key)).map((record) => toRow(table, record));
+/** The input of {@link insertRecords} and `updateRecords` for rows by `toRow`, which are in the order of their keys, as locks are. */
+export function rowsInput(table: Table, rows: readonly (readonly Cell[])[], clash: boolean): RowsInput {
   return { columns: writeColumns(table).map((_, i) => rows.map((row) => row[i] ?? null)), clash };
-}
-
-function compareKeyText(a: RecordKey, b: RecordKey): number {
-  const [left, right] = [a, b].map((key) => [partitionText(key.partition), key.id] as const);
-  if (!left || !right || (left[0] === right[0] && left[1] === right[1])) return 0;
-  return left[0] < right[0] || (left[0] === right[0] && left[1] < right[1]) ? -1 : 1;
 }
 
 /** The rows of an input as a table, one array for each column, so that one text serves any number of rows. */
