@@ -9,7 +9,7 @@ import { type Contender, type MakeContender, type OperationName, operationNames 
 import { makeDrizzle } from './contenders/drizzle.ts';
 import { makeKysely } from './contenders/kysely.ts';
 import { makeMikroOrm } from './contenders/mikro-orm.ts';
-import { makePgRaw } from './contenders/pg-raw.ts';
+import { makePgPipelined, makePgRaw } from './contenders/pg-raw.ts';
 import { makeAdapter, makePhase6, makePhase7 } from './contenders/polyphase.ts';
 import { makePostgresJs } from './contenders/postgres-js.ts';
 import { makeTypeorm } from './contenders/typeorm.ts';
@@ -36,6 +36,7 @@ const counts: Readonly<Record<OperationName, { readonly units: number; readonly 
 const makers: Readonly<Record<string, MakeContender>> = {
   pg: makePgRaw,
   'pg again': (ground) => makePgRaw(ground, 'pg, named, again'),
+  'pg pipelined': makePgPipelined,
   adapter: makeAdapter,
   'phase 7': makePhase7,
   'phase 6': makePhase6,

@@ -1,4 +1,4 @@
-import { Pool } from 'pg';
+import { Client, Pool, type QueryResult } from 'pg';
 import type { Account } from '../account.ts';
 import type { Contender, Ground } from '../contender.ts';
 import { makeCopyRows } from './copy-rows.ts';
@@ -39,13 +39,38 @@ export async function fillAccounts(pool: Pool, accounts: readonly Account[]): Pr
   await pool.query('analyze accounts');
 }
 
+type Run = (statement: string, text: string, values: unknown[]) => Promise<QueryResult>;
+
 /** node-postgres with named statements: what everything else is held against. */
 export async function makePgRaw(ground: Ground, name = 'pg, named'): Promise<Contender> {
   const pool = new Pool({ connectionString: ground.url, max: ground.connections });
   await fillAccounts(pool, ground.accounts);
+  const run: Run = (statement, text, values) => pool.query({ name: statement, text, values });
+  return { ...contender(name, ground, run), bulk: await makeCopyRows(pool), close: () => pool.end() };
+}
+
+/** node-postgres in its pipeline mode, on two connections that everybody shares. */
+export async function makePgPipelined(ground: Ground): Promise<Contender> {
+  const pool = new Pool({ connectionString: ground.url, max: 1 });
+  await fillAccounts(pool, ground.accounts);
+  await pool.end();
+  const clients = [1, 2].map(() => new Client({ connectionString: ground.url, pipeline: true }));
+  for (const client of clients) await client.connect();
+  let next = 0;
+  const run: Run = (statement, text, values) => {
+    next += 1;
+    return (clients[next % clients.length] as Client).query({ name: statement, text, values });
+  };
+  return {
+    ...contender('pg, pipelined', ground, run),
+    close: async () => {
+      for (const client of clients) await client.end();
+    },
+  };
+}
+
+function contender(name: string, ground: Ground, run: Run): Omit<Contender, 'close'> {
   const versions = new Map(ground.accounts.map(({ id }) => [id, 1]));
-  const run = (statement: string, text: string, values: unknown[]) =>
-    pool.query({ name: statement, text, values });
   return {
     name,
     get: ({ tenantId, id }) =>
@@ -74,7 +99,5 @@ export async function makePgRaw(ground: Ground, name = 'pg, named'): Promise<Con
       const keys = [accounts.map((it) => it.tenantId), accounts.map((it) => it.id)];
       return (await run('many', text, keys)).rows;
     },
-    bulk: await makeCopyRows(pool),
-    close: () => pool.end(),
   };
 }
