@@ -72,7 +72,7 @@ export class CopyPage {
 
   /** The rows of records in the order of their keys, as locks are. */
   rowsOf(records: readonly StoredRecord[]): readonly Row[] {
-    return records.map((record) => this.#row(record)).sort(compareKeys);
+    return records.map((record) => this.#row(record)).toSorted(compareKeys);
   }
 
   /** Keys, as texts, of the records that were applied. */
