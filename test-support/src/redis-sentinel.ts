@@ -4,8 +4,10 @@ import { LocalRedis } from './local-redis.ts';
 import { nodeOf, type RedisNode, until } from './redis-cluster.ts';
 import { localRedis } from './redis-server.ts';
 
-const DOWN_AFTER_MS = 500;
-const FAILOVER_MS = 5_000;
+// A busy machine must not make a sentinel give up a master that is there; one that was killed is given up soon.
+const PATIENT_MS = 60_000;
+const DOWN_AFTER_MS = 1_000;
+const FAILOVER_MS = 2_000;
 const NAME = 'cache';
 
 /** A master, its replica, and the one sentinel that watches both. */
@@ -58,7 +60,12 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
       return /"master-link-status"[,:]"ok"/.test(JSON.stringify(replicas));
     }, 'a sentinel that knows the replica');
     const options = { sentinels: [{ host: watcher.host, port: watcher.port }], name: NAME };
-    return { options, master: first, replica: second, sentinel: watcher, stop };
+    const kill = async (): Promise<void> => {
+      await first.kill();
+      const wait = String(DOWN_AFTER_MS);
+      await watcher.direct.call('SENTINEL', 'SET', NAME, 'down-after-milliseconds', wait);
+    };
+    return { options, master: { ...first, kill }, replica: second, sentinel: watcher, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -70,7 +77,7 @@ function configOf(home: string, masterPort: number): string {
   const file = join(home, 'sentinel.conf');
   const lines = [
     `sentinel monitor ${NAME} 127.0.0.1 ${masterPort} 1`,
-    `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
+    `sentinel down-after-milliseconds ${NAME} ${PATIENT_MS}`,
     `sentinel failover-timeout ${NAME} ${FAILOVER_MS}`,
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
