@@ -191,6 +191,7 @@ export {
   type UnitOptions,
   type UnitRecords,
   type UnitResult,
+  type UnitSql,
 } from './unit-of-work.ts';
 export {
   compareVersions,

@@ -8,7 +8,7 @@ import type { Journal } from './journal.ts';
 import type { LeaseManager } from './lease.ts';
 import type { PermitStore } from './permit.ts';
 import type { CallOptions, RecordStore } from './record-store.ts';
-import type { RunUnit } from './unit-of-work.ts';
+import type { RunUnit, UnitSql } from './unit-of-work.ts';
 
 /** What a store says about an entity before a phase may change: one answer for each thing that was looked at. */
 export interface GateAnswer {
@@ -52,6 +52,11 @@ export interface RelationalStore extends RecordHost {
   readonly control: ControlStore;
   readonly dirtyKeys: DirtyKeys;
   readonly journal: Journal;
+  /**
+   * Makes the query builder with which an application speaks SQL inside a unit, where the store has one. Cheap; `join` is called before
+   * each statement, and the first statement begins the transaction and passes the fences. What it gives is the store's own type.
+   */
+  readonly sqlIn?: (join: () => Promise<UnitSql>) => unknown;
 }
 
 /** A store for the `cached` policy: Redis. */

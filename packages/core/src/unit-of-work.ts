@@ -14,6 +14,12 @@ export interface UnitOfWork {
   records(entity: Entity): UnitRecords;
 }
 
+/** Where SQL of the application's own is run: a unit, and the entities whose groups fence it besides those that the unit wrote. */
+export interface UnitSql {
+  readonly unit: UnitOfWork;
+  readonly fencedBy: readonly Entity[];
+}
+
 /** How a unit of work is fenced. */
 export interface UnitOptions extends CallOptions {
   /** For each entity that takes part: the term its writes belong to, the group that fences it, whether deletes leave tombstones. */

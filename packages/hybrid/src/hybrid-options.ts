@@ -45,6 +45,13 @@ export interface ConfigFor<Stores extends HybridStores, Entities extends readonl
   readonly entities: { readonly [Name in Entities[number]['name']]: PolicyFor<Stores> };
 }
 
+/** The Kysely of the PostgreSQL store among a set of stores; `never` where there is none. */
+export type KyselyOf<Stores extends HybridStores> = Stores extends {
+  readonly postgres: { readonly kysely: infer Lent };
+}
+  ? Lent
+  : never;
+
 /** What {@link createHybrid} takes. */
 export interface HybridOptions<Stores extends HybridStores, Entities extends readonly Entity<object>[]> {
   readonly stores: Stores;

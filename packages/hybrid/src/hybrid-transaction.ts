@@ -5,24 +5,42 @@ import {
   InvalidOptionsError,
   keyLabel,
   type RecordHost,
+  type RelationalStore,
   type Repository,
   type RepositoryStore,
   StoreRepository,
   type UnitOfWork,
   type UnitRecords,
   type UnitResult,
+  type UnitSql,
   UnsupportedError,
   type WriteLease,
   type WriteOptions,
 } from '@polyphase/core';
 import type { CachedWrite } from './cached-records.ts';
 import type { EntityRuntime } from './entity-runtime.ts';
+import type { HybridStores, KyselyOf } from './hybrid-options.ts';
 import type { Ticket } from './phases/call-gate.ts';
 
 /** What work inside {@link Hybrid.transaction} can do. */
-export interface HybridUnit {
+export interface HybridUnit<Stores extends HybridStores = HybridStores> {
   /** The repository of an entity inside this unit: its reads see the unit's own writes. */
   repository<E extends Entity<object>>(entity: E): Repository<EntityValue<E> & object, EntityKey<E>>;
+  /**
+   * Kysely on the unit's own transaction in PostgreSQL, for what repositories cannot say: it commits with them, or not at all. Costs
+   * nothing until its first statement, which fences the entities of this hybrid that live in PostgreSQL. A statement that fails keeps
+   * the unit from committing.
+   *
+   * What it forfeits: it goes where PostgreSQL is the authority only; no operation id keeps a repeated unit from doing it twice; no
+   * schema checks what it stores; no cache hears of it. Records that it changes get their next version and their dirty key from the
+   * tables' triggers, and must be read once more in this unit before they are written through a repository.
+   *
+   * @throws `UnsupportedError` at a statement, before any request, while Cosmos DB is the authority of an entity of this hybrid, unless
+   * `postgresOnly` was given; for BEGIN, COMMIT, ROLLBACK, savepoints, `transaction()`, `connection()`, `stream()` and `destroy()`, and
+   * for settings that would outlast the unit
+   * @throws `ConflictError` at the write of a record that the unit had read before its SQL changed it
+   */
+  readonly kysely: KyselyOf<Stores>;
 }
 
 /** Options of {@link Hybrid.transaction}. */
@@ -30,6 +48,13 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal | undefined;
   /** Names the unit, so that repeating it after a lost reply takes effect at most once. @default a new random id */
   readonly operationId?: string | undefined;
+  /**
+   * Runs the unit in PostgreSQL whatever lives elsewhere, so that `unit.kysely` can be used before every entity has moved. What is written
+   * so is in no document and goes no way back; entities whose authority is Cosmos DB cannot join the unit, and SQL on their tables is drift.
+   *
+   * @default false
+   */
+  readonly postgresOnly?: boolean | undefined;
 }
 
 interface Member {
@@ -45,7 +70,9 @@ interface Member {
  * One unit of work over the entities that join it. The first to join decides which store runs it; an entity whose authority is
  * another store is refused when it joins. A unit is never repeated here: its work is the caller's code, and may do other things.
  */
-export class HybridTransaction {
+export class HybridTransaction<Stores extends HybridStores> {
+  readonly #runtimes: readonly EntityRuntime[];
+  readonly #postgres: RelationalStore | undefined;
   readonly #runtimeOf: (entity: Entity) => EntityRuntime;
   readonly #options: TransactionOptions;
   readonly #operationId: string;
@@ -59,22 +86,34 @@ export class HybridTransaction {
   #authority: string | undefined;
   #running: Promise<UnitResult<void>> | undefined;
   #finish: (error?: unknown) => void = () => undefined;
+  #kysely: unknown;
+  #sql: Promise<UnitSql> | undefined;
 
   constructor(options: {
+    readonly runtimes: readonly EntityRuntime[];
+    readonly postgres: RelationalStore | undefined;
     readonly runtimeOf: (entity: Entity) => EntityRuntime;
     readonly options: TransactionOptions;
   }) {
+    this.#runtimes = options.runtimes;
+    this.#postgres = options.postgres;
     this.#runtimeOf = options.runtimeOf;
     this.#options = options.options;
     this.#operationId = options.options.operationId ?? crypto.randomUUID();
+    if (options.options.postgresOnly === true) this.#authority = 'postgres';
   }
 
   /** Runs the work and commits what it wrote, or nothing. */
-  async run<Result>(work: (unit: HybridUnit) => Promise<Result>): Promise<Result> {
+  async run<Result>(work: (unit: HybridUnit<Stores>) => Promise<Result>): Promise<Result> {
+    const lend = (): unknown => this.#lendKysely();
     try {
       const newOperationId = () => this.#nextOperationId();
       const result = await work({
         repository: (entity) => new StoreRepository({ entity, store: this.#records(entity), newOperationId }),
+        // The store made it, and its type is the one that was derived from the store's.
+        get kysely() {
+          return lend() as KyselyOf<Stores>;
+        },
       });
       this.#isCommitting = true;
       this.#finish();
@@ -105,7 +144,7 @@ export class HybridTransaction {
   #records(entity: Entity): RepositoryStore {
     const joined = async (): Promise<UnitRecords> => {
       await this.#join(entity);
-      return (await this.#begin(entity)).records(entity);
+      return (await this.#begin(() => this.#host(entity))).records(entity);
     };
     return {
       read: async (key, options) => (await joined()).read(key, options),
@@ -122,12 +161,11 @@ export class HybridTransaction {
   async #join(entity: Entity): Promise<Member> {
     const known = this.#members.get(entity.name);
     if (known) return known;
-    if (this.#ended)
-      throw new InvalidOptionsError({
-        message: 'This unit of work has ended; await every call inside the work',
-      });
+    this.#checkOpen();
     const member = this.#enter(this.#runtimeOf(entity));
     this.#members.set(entity.name, member);
+    // Who could not join has no part in the unit, and may try again.
+    member.catch(() => this.#members.delete(entity.name));
     return member;
   }
 
@@ -152,7 +190,7 @@ export class HybridTransaction {
     this.#authority ??= authority;
     if (this.#authority !== authority)
       throw new UnsupportedError({
-        message: `A unit of work cannot span two authorities: ${group.entity.name} lives in ${authority}, what joined before it in ${this.#authority}`,
+        message: `A unit of work cannot span two authorities: ${group.entity.name} lives in ${authority}, this unit in ${this.#authority}`,
       });
     if (authority === 'postgres')
       return {
@@ -170,14 +208,15 @@ export class HybridTransaction {
   }
 
   // The store wants one function that does all the work; the caller's work runs outside of it and ends it.
-  #begin(first: Entity): Promise<UnitOfWork> {
+  async #begin(host: () => RecordHost): Promise<UnitOfWork> {
+    if (!this.#unit) this.#checkOpen();
     this.#unit ??= new Promise<UnitOfWork>((resolve, reject) => {
       const ended = new Promise<void>((done, failed) => {
         this.#finish = (error) => (error === undefined ? done() : failed(error));
       });
       // The store may refuse the unit before it waits for this.
       ended.catch(() => undefined);
-      this.#running = this.#host(first).runUnit(
+      this.#running = host().runUnit(
         async (unit) => {
           resolve(unit);
           await ended;
@@ -191,6 +230,46 @@ export class HybridTransaction {
       this.#running.catch(reject);
     });
     return this.#unit;
+  }
+
+  // Once the work has returned, nobody would end what began then.
+  #checkOpen(): void {
+    if (this.#ended || this.#isCommitting)
+      throw new InvalidOptionsError({
+        message: 'This unit of work has ended; await every call inside the work',
+      });
+  }
+
+  #lendKysely(): unknown {
+    const host = this.#postgres;
+    if (!host?.sqlIn)
+      throw new UnsupportedError({
+        message: 'unit.kysely needs a store of rows that speaks SQL: the one of postgresStore',
+      });
+    this.#kysely ??= host.sqlIn(() => {
+      this.#sql ??= this.#joinSql(host).catch((error: unknown) => {
+        this.#sql = undefined;
+        throw error;
+      });
+      return this.#sql;
+    });
+    return this.#kysely;
+  }
+
+  // Nobody knows which tables a statement is about, so every entity that lives in PostgreSQL joins.
+  async #joinSql(host: RecordHost): Promise<UnitSql> {
+    this.#checkOpen();
+    const elsewhere = this.#runtimes.filter(({ group }) => group.rules.authority !== 'postgres');
+    const [first] = elsewhere;
+    if (this.#authority === 'cosmos' || (first && this.#options.postgresOnly !== true))
+      throw new UnsupportedError({
+        message: `unit.kysely goes where PostgreSQL is the authority, and ${first?.group.entity.name ?? 'this unit'} lives in Cosmos DB; give postgresOnly: true for SQL that concerns PostgreSQL alone`,
+        operation: 'kysely',
+      });
+    this.#authority = 'postgres';
+    const fencedBy = this.#runtimes.filter((it) => !elsewhere.includes(it)).map(({ group }) => group.entity);
+    await Promise.all(fencedBy.map((entity) => this.#join(entity)));
+    return { unit: await this.#begin(() => host), fencedBy };
   }
 
   #host(entity: Entity): RecordHost {

@@ -1,5 +1,7 @@
 import { defineEntity, type EntityValue, type Version } from '@polyphase/core';
 import { memoryCacheStore, memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import { type PostgresStore } from '@polyphase/postgres';
+import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { createHybrid, type HybridRepository } from './index.ts';
 
@@ -105,4 +107,28 @@ export async function policies(): Promise<void> {
   await createHybrid({ stores: { cosmos, cache }, entities, config: cached });
   // @ts-expect-error the cache is missing
   await createHybrid({ stores: { cosmos }, entities, config: cached });
+}
+
+/** What SQL inside a unit knows of the application's tables. */
+export async function sqlInside(store: PostgresStore<{ audit: { id: string } }>): Promise<void> {
+  const over = { entities: [Account], config } as const;
+  const hybrid = await createHybrid({ stores: { cosmos, postgres: store }, ...over });
+  await hybrid.transaction(
+    async ({ kysely }) => {
+      const same: Kysely<{ audit: { id: string } }> = kysely;
+      const rows: { id: string }[] = await same.selectFrom('audit').selectAll().execute();
+      // @ts-expect-error the id is text
+      await kysely.insertInto('audit').values({ id: rows.length }).execute();
+      // @ts-expect-error no such table
+      kysely.selectFrom('ghosts');
+      await kysely.withTables<{ ghosts: { id: string } }>().selectFrom('ghosts').selectAll().execute();
+    },
+    { postgresOnly: true },
+  );
+  const memory = await createHybrid({ stores: { cosmos, postgres }, ...over });
+  // @ts-expect-error the memory store has no SQL
+  await memory.transaction(async ({ kysely }) => kysely.selectFrom('audit'));
+  const alone = await createHybrid({ stores: { cosmos }, ...over });
+  // @ts-expect-error there is no store of rows
+  await alone.transaction(async ({ kysely }) => kysely.selectFrom('audit'));
 }

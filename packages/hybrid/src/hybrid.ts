@@ -75,10 +75,15 @@ export class Hybrid<
    * @throws `UnknownOutcomeError` when the commit was sent and its reply lost: run it again with the same `operationId`
    */
   async transaction<Result>(
-    work: (unit: HybridUnit) => Promise<Result>,
+    work: (unit: HybridUnit<Stores>) => Promise<Result>,
     options: TransactionOptions = {},
   ): Promise<Result> {
-    return new HybridTransaction({ runtimeOf: (entity) => this.#of(entity).runtime, options }).run(work);
+    return new HybridTransaction<Stores>({
+      runtimes: [...this.#registered.values()].map(({ runtime }) => runtime),
+      postgres: this.#stores.postgres,
+      runtimeOf: (entity) => this.#of(entity).runtime,
+      options,
+    }).run(work);
   }
 
   /**

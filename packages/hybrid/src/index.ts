@@ -45,6 +45,7 @@ export {
   type ConfigFor,
   type HybridOptions,
   type HybridStores,
+  type KyselyOf,
   type PolicyFor,
 } from './hybrid-options.ts';
 export { type HybridRepository, type RepositoryOf } from './hybrid-repository.ts';

@@ -96,6 +96,21 @@ describe('Hybrid.transaction', () => {
     expect(await world.hybrid.repository(Other).get(key('1'))).toBeUndefined();
   });
 
+  it('commits without an entity that was refused, when the work goes on', async () => {
+    const world = await inPhase('6');
+    await world.hybrid.transaction(async (unit) => {
+      await unit.repository(Note).create(note('1'));
+      await expect(unit.repository(Other).create(note('1'))).rejects.toBeInstanceOf(UnsupportedError);
+    });
+    expect((await world.hybrid.repository(Note).get(key('1')))?.value.text).toBe('x');
+  });
+
+  it('has no SQL over a store that has none', async () => {
+    const { hybrid } = await inPhase('6');
+    const asks = hybrid.transaction(async (unit) => unit.kysely);
+    await expect(asks).rejects.toBeInstanceOf(UnsupportedError);
+  });
+
   it('ends in a seal under the lease it began with; the flip waits, and what it wrote moves along', async () => {
     const world = await inPhase('2');
     await world.wish({ policy: 'postgres-primary', flip: 'manual' });

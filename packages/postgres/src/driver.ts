@@ -30,9 +30,24 @@ export interface DriverRequest {
   handleReadyForQuery(): void;
 }
 
+/** A statement of the application's own. The extended protocol takes one statement at a time, whether it has parameters or not. */
+export interface DriverQuery {
+  readonly text: string;
+  readonly values: unknown[];
+  readonly queryMode: 'extended';
+}
+
+/** What the driver makes of the answer to a {@link DriverQuery}, with the type parsers that the application registered. */
+export interface DriverRows {
+  readonly command: string;
+  readonly rowCount: number | null;
+  readonly rows: readonly object[];
+}
+
 /** The part of pg's `PoolClient` that is called. */
 export interface DriverClient {
   query(request: DriverRequest): unknown;
+  query(request: DriverQuery): Promise<DriverRows>;
   release(destroy?: Error | boolean): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
 }

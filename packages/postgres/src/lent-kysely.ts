@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect } from 'kysely';
 import { guard, type PostgresPool } from './driver.ts';
 
 /** A pool that somebody else closes, as Kysely: destroying a Kysely ends its pool, and this one is the caller's. */
-export function lentKysely(pool: PostgresPool): Kysely<unknown> {
+export function lentKysely<Tables = unknown>(pool: PostgresPool): Kysely<Tables> {
   const connect = async (): ReturnType<PostgresPool['connect']> => {
     const client = await pool.connect();
     guard(client);

@@ -5,6 +5,7 @@ import {
   InvalidOptionsError,
   type RecordStore,
   type RelationalStore,
+  type UnitSql,
 } from '@polyphase/core';
 import type { Kysely } from 'kysely';
 import { applyMigrations } from './apply-migrations.ts';
@@ -29,6 +30,7 @@ import {
   type TableNames,
 } from './table-map.ts';
 import { Tables } from './tables.ts';
+import { unitKysely } from './unit-kysely.ts';
 import { verifyNative, verifySdkTables, verifyServer, verifyTable } from './verify-table.ts';
 
 /** What {@link postgresStore} takes. */
@@ -54,13 +56,19 @@ export interface PostgresStoreOptions {
   readonly timeoutMs?: number;
 }
 
-/** PostgreSQL as a store of rows. */
-export interface PostgresStore extends RelationalStore {
+/** PostgreSQL as a store of rows. `Db` are the tables that {@link PostgresStore.kysely} knows, as Kysely has them. */
+export interface PostgresStore<Db = unknown> extends RelationalStore {
   /**
    * The caller's pool as Kysely, for what the portable API cannot say. Triggers give what is written this way a version and a dirty
    * key; nothing else fences it, and while Cosmos DB is the authority it is drift. Destroying it leaves the pool open.
    */
-  readonly kysely: Kysely<unknown>;
+  readonly kysely: Kysely<Db>;
+  /**
+   * Kysely on the transaction of a unit of work: what `unit.kysely` of a hybrid is. It costs nothing before its first statement.
+   *
+   * A statement that fails keeps the unit from committing. What ends a transaction or outlasts it is refused (`UnsupportedError`).
+   */
+  readonly sqlIn: (join: () => Promise<UnitSql>) => Kysely<Db>;
 }
 
 /**
@@ -80,14 +88,14 @@ export interface PostgresStore extends RelationalStore {
  * const store = postgresStore({ pool, schema: 'app' });
  * ```
  */
-export function postgresStore(options: PostgresStoreOptions): PostgresStore {
+export function postgresStore<Db = unknown>(options: PostgresStoreOptions): PostgresStore<Db> {
   const { pool, schema = 'public', map = {}, migrations = 'apply', timeoutMs = 30_000 } = options;
   checkOptions({ pool, schema, map, migrations, timeoutMs });
   const names: TableNames = { schema, map };
   const connections = new Connections({ pool, timeoutMs });
   const tables = new Tables({ names });
   const records = new Map<Entity, RecordStore>();
-  const kysely = lentKysely(pool);
+  const kysely = lentKysely<Db>(pool);
   const known = new Map<string, Entity>();
   return {
     kind: 'rows',
@@ -99,6 +107,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       return there;
     },
     runUnit: postgresRunUnit({ connections, tables }),
+    sqlIn: (join) => unitKysely<Db>(join),
     checkpoints: new PostgresCheckpointStore({ connections }),
     leases: new PostgresLeaseManager({ connections }),
     control: new PostgresControlStore({ connections }),
@@ -115,7 +124,7 @@ export function postgresStore(options: PostgresStoreOptions): PostgresStore {
       for (const entity of entities) known.set(entity.name, entity);
       checkMap(names, [...known.values()]);
       const missing = await problemsOf(connections, entities, names, place);
-      if (missing.length > 0 && migrations === 'apply') await migrate(kysely, entities, names);
+      if (missing.length > 0 && migrations === 'apply') await migrate(lentKysely(pool), entities, names);
       const problems =
         missing.length > 0 && migrations === 'apply'
           ? await problemsOf(connections, entities, names, place)

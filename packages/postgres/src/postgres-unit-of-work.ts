@@ -1,32 +1,34 @@
 import {
-  ConnectionError,
+  ConflictError,
   decideWrite,
   type Entity,
   InvalidOptionsError,
   keyLabel,
-  keyText,
   type QueryPlan,
   type RecordKey,
   type RunUnit,
   type StoredRecord,
   TransactionConflictError,
-  type UnitOfWork,
   type UnitOptions,
   type UnitRecords,
-  UnknownOutcomeError,
   type WriteIntent,
   type WriteResult,
 } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Connections, UseOptions } from './connections.ts';
+import type { DriverRows } from './driver.ts';
 import { fenceStatements, passFence } from './fence.ts';
+import { FormerOperations } from './former-operations.ts';
 import { type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
 import { recordsOf } from './postgres-query.ts';
 import { inOrder, type RowRead, readOne } from './postgres-records.ts';
 import { toWriteResult } from './record-writer.ts';
+import { SeenRecords } from './seen-records.ts';
 import type { Session } from './session.ts';
-import { settleCommit } from './settle.ts';
+import { settleUnit, type UnitWrite } from './settle-unit.ts';
 import { rowInput } from './sql/store-record.ts';
+import { type TransactionPlace, transactionPlace } from './sql/transaction-place.ts';
+import type { SqlUnit, UnitSqlOptions } from './sql-unit.ts';
 import { checkRow } from './table.ts';
 import type { KnownTable, Tables } from './tables.ts';
 import { affected, BEGIN, COMMIT, committed } from './transaction.ts';
@@ -36,29 +38,24 @@ interface UnitParts {
   readonly tables: Tables;
 }
 
-interface Written {
-  readonly entity: Entity;
-  readonly result: WriteResult;
-}
-
 /**
  * One unit of work: a transaction on one connection.
  *
  * States: open; failed, after a statement that the server refused, from where it can only be rolled back; ended. Calls run one
  * after the other, however they are made.
  */
-class PostgresUnit implements UnitOfWork {
+class PostgresUnit implements SqlUnit {
   readonly #session: Session;
   readonly #tables: Tables;
-  readonly #options: UnitOptions;
+  readonly options: UnitOptions;
   readonly #captures = new Map<string, boolean>();
-  /** Operation ids that each record remembered before this unit wrote it. */
-  readonly #operations = new Map<string, ReadonlySet<string>>();
-  /** Version of each record that was seen, so that another's change in between is noticed. */
-  readonly #seen = new Map<string, string>();
-  readonly written: Written[] = [];
+  readonly #operations = new FormerOperations();
+  readonly #seen = new SeenRecords();
+  readonly written: UnitWrite[] = [];
   /** Number of the transaction, once it wrote. */
   transactionId: string | undefined;
+  /** Where the transaction is, once it ran SQL of the application's own. */
+  ranSqlAt: TransactionPlace | undefined;
   #begun = false;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
@@ -67,7 +64,7 @@ class PostgresUnit implements UnitOfWork {
   constructor(session: Session, tables: Tables, options: UnitOptions) {
     this.#session = session;
     this.#tables = tables;
-    this.#options = options;
+    this.options = options;
   }
 
   records(entity: Entity): UnitRecords {
@@ -89,6 +86,13 @@ class PostgresUnit implements UnitOfWork {
           return result;
         }),
     };
+  }
+
+  sql(text: string, values: readonly unknown[], { fencedBy, signal }: UnitSqlOptions): Promise<DriverRows> {
+    return this.#inTurn(signal, async () => {
+      await this.#enterForSql(fencedBy);
+      return this.#attempt({ operation: 'kysely' }, () => this.#session.query(text, values));
+    });
   }
 
   /** Waits for the calls that were made, and refuses new ones. */
@@ -135,11 +139,16 @@ class PostgresUnit implements UnitOfWork {
     const lead = this.#begun ? [] : [BEGIN];
     this.#begun = true;
     this.#session.open = true;
+    const answers = await this.#attempt(place, () => this.#session.run([...lead, ...statements]));
+    return answers.slice(lead.length);
+  }
+
+  async #attempt<Answer>(place: ErrorPlace, send: () => Promise<Answer>): Promise<Answer> {
     try {
-      return (await this.#session.run([...lead, ...statements])).slice(lead.length);
+      return await send();
     } catch (cause) {
       // The server takes nothing more in this transaction.
-      const error = cause === this.#options.signal?.reason ? cause : toPolyphaseError(cause, place);
+      const error = cause === this.options.signal?.reason ? cause : toPolyphaseError(cause, place);
       this.#failure = { error };
       throw error;
     }
@@ -168,20 +177,16 @@ class PostgresUnit implements UnitOfWork {
         if (other) known = await this.#known(entity, other.layout);
         else {
           const records = recordsOf(found);
-          for (const key of keys) this.#see(entity, key, undefined);
-          for (const record of records) this.#see(entity, record.key, record);
+          for (const key of keys) this.#seen.see(entity, key, undefined);
+          for (const record of records) this.#seen.see(entity, record.key, record);
           return records;
         }
       }
     });
   }
 
-  #see(entity: Entity, key: RecordKey, record: StoredRecord | undefined): void {
-    this.#seen.set(`${entity.name} ${keyText(key)}`, versionOf(record));
-  }
-
   async #write(entity: Entity, intent: WriteIntent): Promise<WriteResult> {
-    const { term, fence } = this.#options.fenceOf(entity);
+    const { term, fence } = this.options.fenceOf(entity);
     const place = { operation: intent.kind, entity: entity.name, key: keyLabel(intent.key) };
     const capture = await this.#enter(fence, term);
     let known = await this.#known(entity);
@@ -197,8 +202,9 @@ class PostgresUnit implements UnitOfWork {
         continue;
       }
       const current = statements.lock.rows(lock)[0];
-      this.#checkUnchanged(entity, intent, current);
-      const decision = decideWrite(this.#withoutOwn(entity, intent, current), intent, {
+      if (!this.#seen.isUnchanged(entity, intent.key, current))
+        throw await this.#changed(known, entity, intent);
+      const decision = decideWrite(this.#operations.without(entity, intent, current), intent, {
         entity,
         term,
         serverNowMs: moment.serverNowMs,
@@ -210,34 +216,25 @@ class PostgresUnit implements UnitOfWork {
       const [stored] = await this.#run([store.bind(rowInput(table, decision.record))], place);
       // Somebody else created it first, and has committed by now.
       if (affected(stored) === 0) continue;
-      this.#see(entity, intent.key, decision.record);
+      this.#seen.see(entity, intent.key, decision.record);
       return toWriteResult(decision, intent);
     }
   }
 
-  // Several writes of a unit may carry its operation id: only what was committed before counts as done.
-  #withoutOwn(
-    entity: Entity,
-    intent: WriteIntent,
-    current: StoredRecord | undefined,
-  ): StoredRecord | undefined {
-    const id = `${entity.name} ${keyText(intent.key)}`;
-    const before = this.#operations.get(id) ?? new Set(current?.operations.map((it) => it.id));
-    this.#operations.set(id, before);
-    if (!current) return undefined;
-    const operations = current.operations.filter((it) => it.id !== intent.operationId || before.has(it.id));
-    return { ...current, operations };
-  }
-
-  #checkUnchanged(entity: Entity, intent: WriteIntent, current: StoredRecord | undefined): void {
-    const seen = this.#seen.get(`${entity.name} ${keyText(intent.key)}`);
-    if (seen === undefined || seen === versionOf(current)) return;
-    throw new TransactionConflictError({
-      message: 'A record changed after the unit of work had read it; run it again',
-      operation: intent.kind,
-      entity: entity.name,
-      key: keyLabel(intent.key),
-    });
+  // What the unit's own SQL changed would be changed again by the next run, so that running it again is no help.
+  async #changed({ statements }: KnownTable, entity: Entity, intent: WriteIntent): Promise<Error> {
+    const place = { operation: intent.kind, entity: entity.name, key: keyLabel(intent.key) };
+    const own = this.ranSqlAt && (await this.#run([statements.changedHere.bind(intent.key)], place))[0];
+    return statements.changedHere.rows(own).length > 0
+      ? new ConflictError({
+          ...place,
+          message:
+            'SQL of this unit of work changed the record after the unit had read it; read it once more before you write it',
+        })
+      : new TransactionConflictError({
+          ...place,
+          message: 'A record changed after the unit of work had read it; run it again',
+        });
   }
 
   // Each group is entered once; whether its keys are captured cannot change while its lock is shared.
@@ -250,10 +247,20 @@ class PostgresUnit implements UnitOfWork {
     this.#captures.set(entry, capture);
     return capture;
   }
-}
 
-function versionOf(record: StoredRecord | undefined): string {
-  return record ? `${record.version.term}.${record.version.counter}` : '';
+  // All fences in one round trip, and the transaction's number: a reply to COMMIT may be lost though no record was written.
+  async #enterForSql(entities: readonly Entity[]): Promise<void> {
+    const entering = entities
+      .map((entity) => this.options.fenceOf(entity))
+      .filter(({ fence, term }) => fence !== undefined && !this.#captures.has(`${term} ${fence}`));
+    if (entering.length === 0 && this.ranSqlAt) return;
+    const fences = entering.flatMap(({ fence }) => fenceStatements(fence));
+    const answers = await this.#run([...fences, transactionPlace.bind(undefined)], { operation: 'kysely' });
+    for (const [at, { fence, term }] of entering.entries())
+      this.#captures.set(`${term} ${fence}`, passFence(fence, term, answers[at * 2 + 1]));
+    this.ranSqlAt = transactionPlace.rows(answers.at(-1))[0];
+    this.transactionId = this.ranSqlAt?.transactionId;
+  }
 }
 
 /** Makes the function that runs units of work. */
@@ -268,32 +275,8 @@ export function postgresRunUnit({ connections, tables }: UnitParts): RunUnit {
       } finally {
         await unit.end();
       }
-      if (!(await unit.commit())) await settleUnit({ connections, tables }, unit, options, place);
+      if (!(await unit.commit())) await settleUnit({ connections, tables }, unit, place);
       return { result, written: unit.written };
     }, place);
   };
-}
-
-async function settleUnit(
-  { connections, tables }: UnitParts,
-  unit: PostgresUnit,
-  { operationId, signal }: UnitOptions,
-  place: UseOptions,
-): Promise<void> {
-  const first = unit.written.find(({ result }) => !result.repeated);
-  if (unit.transactionId === undefined || !first) return;
-  const message =
-    'The unit of work was sent and its outcome is not known; repeat it with the same operationId';
-  const unknown = new UnknownOutcomeError({ message, operationId });
-  if (signal?.aborted === true) throw unknown;
-  const status = await settleCommit(connections, unit.transactionId, place);
-  if (status === 'aborted')
-    throw new ConnectionError({ message: 'The connection was lost before the commit; nothing was written' });
-  if (status === 'unknown') throw unknown;
-  // After a failover to a server that lost commits, the number may be another transaction's: the records have the last word.
-  const { statements } = await tables.get(first.entity, connections.one(place));
-  const [answer] = await connections.run([statements.read.bind(first.result.record.key)], place);
-  const made = first.result.record.operations[0]?.id;
-  const there = statements.read.rows(answer)[0]?.record;
-  if (!there?.operations.some(({ id }) => id === made)) throw unknown;
 }

@@ -1,6 +1,6 @@
 import { TimeoutError } from '@polyphase/core';
 import { Batch, type BoundStatement, isStalePlan, type StatementResult } from './batch.ts';
-import type { DriverClient } from './driver.ts';
+import type { DriverClient, DriverRows } from './driver.ts';
 import { breaksConnection } from './postgres-errors.ts';
 import { command } from './statement.ts';
 
@@ -74,6 +74,13 @@ export class Session {
     }
   }
 
+  /** Sends one statement of the application's own, under the same bounds. */
+  async query(text: string, values: readonly unknown[]): Promise<DriverRows> {
+    return this.#exchange(this.#signal, (answered, failed) => {
+      this.#client.query({ text, values: [...values], queryMode: 'extended' }).then(answered, failed);
+    });
+  }
+
   /** Ends what is open, whatever the signal says. Never rejects: what fails breaks the connection. */
   async rollback(): Promise<void> {
     if (!this.#open || this.#broken) return;
@@ -93,6 +100,16 @@ export class Session {
     statements: readonly BoundStatement[],
     signal: AbortSignal | undefined,
   ): Promise<readonly StatementResult[]> {
+    const sent = this.#unnamed ? statements.map((it) => ({ ...it, name: '' })) : statements;
+    return this.#exchange(signal, (answered, failed) => {
+      this.#client.query(new Batch(sent, answered, failed));
+    });
+  }
+
+  #exchange<Answer>(
+    signal: AbortSignal | undefined,
+    send: (answered: (answer: Answer) => void, failed: (error: unknown) => void) => void,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         clearTimeout(timer);
@@ -114,12 +131,11 @@ export class Session {
       if (signal?.aborted === true) return fail(signal.reason, false);
       if (this.#broken) return fail(this.#broken, true);
       signal?.addEventListener('abort', abort, { once: true });
-      const answered = (results: readonly StatementResult[]): void => {
+      const answered = (answer: Answer): void => {
         settle();
-        resolve(results);
+        resolve(answer);
       };
-      const sent = this.#unnamed ? statements.map((it) => ({ ...it, name: '' })) : statements;
-      this.#client.query(new Batch(sent, answered, (error) => fail(error, breaksConnection(error))));
+      send(answered, (error) => fail(error, breaksConnection(error)));
     });
   }
 }

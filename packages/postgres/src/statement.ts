@@ -1,25 +1,11 @@
 import { digestOf } from '@polyphase/core';
-import {
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-  type RawBuilder,
-  sql,
-} from 'kysely';
+import { Kysely, type RawBuilder, sql } from 'kysely';
+import { bareDialect } from './bare-dialect.ts';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Cell } from './driver.ts';
 
 // Kysely as a compiler alone: names are quoted and values bound by it, and nothing is ever run through this instance.
-const compiler = new Kysely<unknown>({
-  dialect: {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  },
-});
+const compiler = new Kysely<unknown>({ dialect: bareDialect });
 
 /** A place for a parameter in a statement that is compiled once: says where its value is in the input of a call. */
 class Slot<Input> {

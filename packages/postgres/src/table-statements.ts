@@ -1,6 +1,7 @@
 import type { RecordKey, StoredRecord } from '@polyphase/core';
 import type { BoundStatement } from './batch.ts';
 import type { Cell } from './driver.ts';
+import { changedHere } from './sql/changed-here.ts';
 import { copyRecords } from './sql/copy-records.ts';
 import { countRecords } from './sql/count-records.ts';
 import { endClash } from './sql/end-clash.ts';
@@ -24,6 +25,7 @@ export interface TableStatements {
   readonly readMany: Statement<readonly RecordKey[], WantedRow>;
   readonly lock: Statement<RecordKey, StoredRecord>;
   readonly lockMany: Statement<readonly RecordKey[], StoredRecord>;
+  readonly changedHere: Statement<RecordKey, true>;
   readonly moment: Statement<undefined, Moment>;
   readonly copyMany: (rows: readonly (readonly Cell[])[]) => BoundStatement;
   readonly insertMany: Statement<RowsInput, StoredKey>;
@@ -43,6 +45,7 @@ export function tableStatements(table: Table): TableStatements {
     readMany: readRecords(table),
     lock: lockRecord(table),
     lockMany: lockRecords(table),
+    changedHere: changedHere(table),
     moment: readMoment(table),
     copyMany: copyRecords(table),
     insertMany: insertRecords(table),
