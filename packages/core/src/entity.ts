@@ -1,4 +1,5 @@
 import { digestOf } from './digest.ts';
+import type { Duration } from './duration.ts';
 import {
   acceptedTypes,
   describeSchema,
@@ -8,6 +9,7 @@ import {
   schemaAt,
 } from './entity-schema.ts';
 import { InvalidDataError, InvalidOptionsError } from './errors.ts';
+import { TTL_FIELD, ttlSeconds } from './expiry.ts';
 import {
   canonicalJson,
   type Issue,
@@ -50,6 +52,13 @@ export interface EntityOptions<Name extends string, Value, Partition extends str
    * writes are checked either way. @default false
    */
   readonly loose?: boolean;
+  /**
+   * Records expire: so long after their last write, unless their own field `ttl` (whole seconds, or -1 for ever) says otherwise;
+   * null: only those that have that field. Whole seconds. Say what the container's `defaultTtl` says (null for -1), where there is one.
+   *
+   * @default nothing expires, and `ttl` is a field like others
+   */
+  readonly ttl?: Duration | null | undefined;
 }
 
 /** A kind of record: its name, its schema, and where its key is. Make one with {@link defineEntity}. */
@@ -59,11 +68,13 @@ export interface Entity<Value = unknown, Name extends string = string, KeyPath e
   readonly key: { readonly partition: readonly KeyPath[]; readonly id: KeyPath };
   readonly indexes: readonly EntityIndex[];
   readonly loose: boolean;
+  /** Seconds that a record lives after its last write where its own field `ttl` says nothing; null: for ever; undefined: nothing expires. */
+  readonly ttl: number | null | undefined;
   /** Top-level fields that the schema declares, in its order. */
   readonly fields: readonly Field[];
   /** The field names that the schema declares at every depth. */
   readonly shape: Shape;
-  /** Digest of the schema, key and indexes: processes that differ in it do not agree on the entity. */
+  /** Digest of the schema, key, indexes and time to live: processes that differ in it do not agree on the entity. */
   readonly fingerprint: string;
   /**
    * Checks a value without changing it.
@@ -136,6 +147,7 @@ function optionProblems(
     problems.push(
       `name "${options.name}" must start with a letter and hold letters, digits, _ and - only (63 at most)`,
     );
+  problems.push(...ttlProblems(options.ttl));
   const names = new Set(description.fields.map((field) => field.name));
   for (const name of RESERVED_FIELDS) if (names.has(name)) problems.push(`field "${name}" is reserved`);
   for (const index of options.indexes ?? []) {
@@ -146,6 +158,23 @@ function optionProblems(
       if (!names.has(field)) problems.push(`index field "${field}" is not a field of the schema`);
   }
   return problems;
+}
+
+function ttlProblems(ttl: unknown): readonly string[] {
+  if (ttl === undefined || ttl === null) return [];
+  try {
+    // The check is for callers without types.
+    ttlSeconds(ttl as Duration, 'ttl');
+    return [];
+  } catch (error) {
+    if (!InvalidOptionsError.isInstance(error)) throw error;
+    return [error.message];
+  }
+}
+
+// Where records expire, every one may have the field, whether its schema names it or not.
+function withoutLifetime(value: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(value).filter(([name]) => name !== TTL_FIELD));
 }
 
 // Cosmos DB takes a top-level field of this name for the document's lifetime, and refuses any other meaning.
@@ -200,16 +229,21 @@ export function defineEntity<
 
   const key = { partition, id: options.key.id };
   const indexes = (options.indexes ?? []).map((index) => Object.freeze({ ...index }));
+  const ttl =
+    options.ttl === undefined || options.ttl === null ? options.ttl : ttlSeconds(options.ttl, 'ttl');
   const identity = {
     key: { partition: [...partition], id: key.id },
     indexes: indexes.map((it) => ({ fields: [...it.fields], unique: it.unique ?? null })),
     schema: description.json,
+    ...(options.ttl === undefined ? {} : { ttl: ttl ?? null }),
   };
+  const hidesLifetime = ttl !== undefined && !description.fields.some(({ name }) => name === TTL_FIELD);
   return Object.freeze({
     name: options.name,
     key: Object.freeze(key),
     indexes: Object.freeze(indexes),
     loose: options.loose ?? false,
+    ttl,
     fields: description.fields,
     shape: description.shape,
     fingerprint: digestOf(canonicalJson(identity)),
@@ -221,7 +255,8 @@ export function defineEntity<
         path: [name],
         message: 'this field name is reserved',
       }));
-      return [...reserved, ...lifetimeIssues(value), ...schemaIssues(options.schema, value, options.name)];
+      const checked = hidesLifetime && Object.hasOwn(value, TTL_FIELD) ? withoutLifetime(value) : value;
+      return [...reserved, ...lifetimeIssues(value), ...schemaIssues(options.schema, checked, options.name)];
     },
   });
 }

@@ -79,6 +79,17 @@ export {
   UnknownOutcomeError,
   UnsupportedError,
 } from './errors.ts';
+export {
+  EXPIRY_TOLERANCE_MS,
+  expiryOf,
+  isExpired,
+  lifetimeOf,
+  NEVER_EXPIRES,
+  sameExpiry,
+  seenAt,
+  TTL_FIELD,
+  ttlSeconds,
+} from './expiry.ts';
 export { type Journal, type Journaled, type ResolveOptions } from './journal.ts';
 export {
   canonicalJson,
@@ -167,8 +178,11 @@ export {
 } from './record-write.ts';
 export {
   type ChangeOptions,
+  type CreateOptions,
   type Deleted,
+  type LifetimeOptions,
   type Patch,
+  type PatchOptions,
   type ReadOptions,
   type ReplaceOptions,
   type Repository,

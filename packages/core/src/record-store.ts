@@ -75,6 +75,8 @@ export interface RecordSummary {
   readonly key: RecordKey;
   readonly version: RecordVersion;
   readonly digest: string;
+  /** When the record expires, in milliseconds; undefined: never. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 /** Which records {@link RecordStore.scan} covers. */
@@ -106,9 +108,12 @@ export interface RecordStore {
   query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]>;
   /** Makes a write true, or throws a typed error and changes nothing. */
   write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult>;
-  /** Stores copies that are newer than what is there; outcomes stand in the order of the copies. */
+  /**
+   * Stores copies that are newer than what is there; outcomes stand in the order of the copies. A copy expires when its record does,
+   * and one that has expired brings nothing to life. A store of documents also corrects the moment at which a `same` one expires.
+   */
   apply(copies: readonly RecordCopy[], options?: CopyOptions): Promise<readonly CopyOutcome[]>;
-  /** Key, version and digest of every record, tombstones included, page by page in no particular order. */
+  /** Key, version, digest and expiry of every record, tombstones included and expired ones left out, page by page in no particular order. */
   scan(options?: ScanOptions): AsyncIterable<readonly RecordSummary[]>;
   /** Number of live records. */
   count(options?: CallOptions): Promise<number>;

@@ -5,7 +5,7 @@ import { judgeCopy } from './judge-copy.ts';
 import { memoryDocumentStore, memoryRelationalStore } from './memory/index.ts';
 import { type StoredRecord, TOMBSTONE_DIGEST } from './record.ts';
 import { compareCopies, decideWrite, type WriteIntent } from './record-write.ts';
-import { Task, task } from './testing/entities.ts';
+import { Task, task, Visit } from './testing/entities.ts';
 import { copyOf, patch, put, remove } from './testing/intents.ts';
 import { compareVersions, firstCounter } from './version.ts';
 
@@ -54,6 +54,21 @@ describe('decideWrite', () => {
       kind: 'done',
       record: { version: { term: 3, counter: 9 } },
     });
+  });
+
+  it('counts what has expired by the date of the store as deleted, and goes on from its version', () => {
+    const value = { id: 'a', tenantId: 't1', old: true };
+    const current = { ...copyOf(Visit, value, { term: 1, counter: 9 }), expiresAtMs: NOW };
+    const over = (expiresAtMs: number) =>
+      decideWrite({ ...current, expiresAtMs }, put('upsert', Visit, { id: 'a', tenantId: 't1', ttl: 60 }), {
+        entity: Visit,
+        term: 1,
+        serverNowMs: NOW + 999,
+      });
+    expect(over(NOW + 999)).toMatchObject({ existed: false, record: { version: { term: 1, counter: 10 } } });
+    expect(over(NOW + 999).record.value).not.toHaveProperty('old');
+    expect(over(NOW + 1_000)).toMatchObject({ existed: true, record: { value: { old: true } } });
+    expect(over(NOW).record.expiresAtMs).toBe(NOW + 60_000);
   });
 
   it('raises every version, whatever is there and whatever is written', () => {

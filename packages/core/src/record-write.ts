@@ -1,5 +1,6 @@
 import { checkSize, checkValue, type Entity, keyOfValue } from './entity.ts';
 import { AlreadyExistsError, ConflictError, FencedError, InvalidDataError, NotFoundError } from './errors.ts';
+import { expiryOf, seenAt } from './expiry.ts';
 import { isJsonObject, type JsonObject, portabilityIssues } from './json.ts';
 import { keyEquals, keyLabel, type RecordKey } from './key.ts';
 import { keepUnknown, mergePatch } from './merge.ts';
@@ -51,17 +52,19 @@ export interface WriteContext {
 
 /**
  * Decides what a write makes of the record that is there: the one place that holds the rules of versions, operation ids,
- * tombstones and unknown fields, for every store. The store then writes the outcome only if the record is still `current`, and
+ * tombstones, expiry and unknown fields, for every store. The store then writes the outcome only if the record is still `current`, and
  * asks again if it is not.
  *
  * @throws {@link AlreadyExistsError}, {@link NotFoundError}, {@link ConflictError}, {@link InvalidDataError}; {@link FencedError}
  * when the record is of a later term than the write, since versions never fall
  */
 export function decideWrite(
-  current: StoredRecord | undefined,
+  there: StoredRecord | undefined,
   intent: WriteIntent,
   context: WriteContext,
 ): WriteDecision {
+  // What has expired while it was on its way here counts as deleted, and its version goes on.
+  const current = there && seenAt(there, context.serverNowMs);
   const live = current?.value === undefined ? undefined : current;
   const mark = current?.operations.find((operation) => operation.id === intent.operationId);
   // Repeated after a lost reply: the write took effect. What it made is told again, whatever came after it.
@@ -100,8 +103,14 @@ export function decideWrite(
       REMEMBERED_OPERATIONS,
     ),
     base: nextBase(current, context.term),
+    ...expiring(expiryOf(context.entity, value, context.serverNowMs)),
   };
   return { kind: 'store', record, existed: live !== undefined };
+}
+
+// Every write starts the clock anew, as in Cosmos DB.
+function expiring(expiresAtMs: number | undefined): Pick<StoredRecord, 'expiresAtMs'> {
+  return expiresAtMs === undefined ? {} : { expiresAtMs };
 }
 
 // The first write of a term notes what it descends from; later ones keep that.

@@ -16,11 +16,11 @@ export interface RecordBase extends RecordVersion {
   readonly digest: string;
 }
 
-/** One record as a store holds it: live, or the tombstone of a deleted one. The same in every store. */
+/** One record as a store holds it: live, or the tombstone of a deleted one, or one that has expired. The same in every store. */
 export interface StoredRecord {
   readonly key: RecordKey;
   readonly version: RecordVersion;
-  /** The whole stored value, unknown fields included. Undefined: a tombstone. */
+  /** The whole stored value, unknown fields included. Undefined: a tombstone, or expired. */
   readonly value: JsonObject | undefined;
   /** Digest of the value's canonical JSON; {@link TOMBSTONE_DIGEST} for a tombstone. */
   readonly digest: string;
@@ -30,6 +30,11 @@ export interface StoredRecord {
   readonly etag?: string | undefined;
   /** What the record descends from, where the store keeps it (PostgreSQL). */
   readonly base?: RecordBase | undefined;
+  /**
+   * When the record expires, in milliseconds of the store's date; undefined: never. Of one that has expired and is still in the store
+   * (PostgreSQL), reads tell all but the value, so that versions go on.
+   */
+  readonly expiresAtMs?: number | undefined;
 }
 
 /** The digest that stands for "deleted". */

@@ -1,3 +1,4 @@
+import type { Duration } from './duration.ts';
 import type { Page, Query } from './query.ts';
 import type { Version } from './version.ts';
 
@@ -6,6 +7,8 @@ export interface Stored<Value> {
   readonly value: Value;
   /** Pass it as `ifVersion` to change exactly this state. */
   readonly version: Version;
+  /** When the record expires; absent: never. */
+  readonly expiresAt?: Date | undefined;
 }
 
 /** What a write tells. */
@@ -43,8 +46,28 @@ export interface ChangeOptions extends WriteCallOptions {
   readonly ifVersion?: Version | undefined;
 }
 
+/** How long what is written lives. For entities that declare `ttl`. */
+export interface LifetimeOptions {
+  /**
+   * How long the record lives from this write on: whole seconds; null: for ever. It is stored as the value's own field `ttl`, so that
+   * later writes go by it until one says otherwise.
+   *
+   * Every write starts the clock anew, as in Cosmos DB: with the record's own `ttl` where it has one, which replace, upsert and
+   * patch keep (unless the schema names the field and the new value leaves it out, or `dropUnknown` drops it), else with the entity's.
+   *
+   * @default the record's own `ttl`, else the entity's
+   */
+  readonly ttl?: Duration | null | undefined;
+}
+
+/** Options of a write that stores a new record. */
+export interface CreateOptions extends WriteCallOptions, LifetimeOptions {}
+
+/** Options of a write that merges a patch. */
+export interface PatchOptions extends ChangeOptions, LifetimeOptions {}
+
 /** Options of a write that replaces the whole value. */
-export interface ReplaceOptions extends ChangeOptions {
+export interface ReplaceOptions extends ChangeOptions, LifetimeOptions {
   /** Drops stored fields that the schema does not name and the new value does not have. @default false */
   readonly dropUnknown?: boolean | undefined;
 }
@@ -59,6 +82,7 @@ type PatchOf<Field> = Field extends readonly unknown[] ? Field : Field extends o
 /**
  * Reads and writes of one entity, by key. The same in every store and in every phase of a migration.
  *
+ * A record that has expired is gone: reads do not find it, and a new one may take its key and its unique values.
  * Every write is atomic, is acknowledged only when it is durable, and takes effect at most once per `operationId`.
  * All may throw `ConnectionError`, `TimeoutError`, `ThrottledError` (nothing was written; try again) and `StoreError`; writes also
  * `UnknownOutcomeError` (repeat with the same operation id) and `SealedError` (the authority is moving; try again).
@@ -81,7 +105,7 @@ export interface Repository<Value extends object, Key = Readonly<Record<string, 
    *
    * @throws `AlreadyExistsError` when the key, or a unique value, is taken
    */
-  create(value: Value, options?: WriteCallOptions): Promise<Written>;
+  create(value: Value, options?: CreateOptions): Promise<Written>;
   /** Stores the value whether or not there is a record; unknown stored fields are kept. */
   upsert(value: Value, options?: ReplaceOptions): Promise<Written>;
   /**
@@ -95,7 +119,7 @@ export interface Repository<Value extends object, Key = Readonly<Record<string, 
    *
    * @throws `NotFoundError`, `ConflictError` (only with `ifVersion`: otherwise it is read and merged again), `InvalidDataError`
    */
-  patch(key: Key, patch: Patch<Value>, options?: ChangeOptions): Promise<Written>;
+  patch(key: Key, patch: Patch<Value>, options?: PatchOptions): Promise<Written>;
   /** Deletes a record; deleting what is not there is no error without `ifVersion`. */
   delete(key: Key, options?: ChangeOptions): Promise<Deleted>;
 }

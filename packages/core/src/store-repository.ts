@@ -1,5 +1,6 @@
 import { checkValue, type Entity, type EntityKey, type EntityValue, keyFrom, keyOfValue } from './entity.ts';
 import { InvalidDataError, InvalidOptionsError } from './errors.ts';
+import { TTL_FIELD, ttlSeconds } from './expiry.ts';
 import { type JsonObject, portabilityIssues } from './json.ts';
 import { keyLabel, type RecordKey } from './key.ts';
 import type { Page, Query } from './query.ts';
@@ -9,8 +10,11 @@ import type { RecordStore, WriteOptions, WriteResult } from './record-store.ts';
 import type { WriteIntent } from './record-write.ts';
 import type {
   ChangeOptions,
+  CreateOptions,
   Deleted,
+  LifetimeOptions,
   Patch,
+  PatchOptions,
   ReadOptions,
   ReplaceOptions,
   Repository,
@@ -99,7 +103,8 @@ export class StoreRepository<E extends Entity<object>>
     } while (cursor !== undefined);
   }
 
-  async create(value: EntityValue<E> & object, options: WriteCallOptions = {}): Promise<Written> {
+  async create(given: EntityValue<E> & object, options: CreateOptions = {}): Promise<Written> {
+    const value: unknown = this.#withTtl(given, options);
     checkValue(this.#entity, value, 'create');
     return this.#write(
       {
@@ -123,7 +128,7 @@ export class StoreRepository<E extends Entity<object>>
   async patch(
     key: EntityKey<E>,
     patch: Patch<EntityValue<E> & object>,
-    options: ChangeOptions = {},
+    options: PatchOptions = {},
   ): Promise<Written> {
     const recordKey = this.#key(key);
     const changes: unknown = patch;
@@ -147,7 +152,7 @@ export class StoreRepository<E extends Entity<object>>
       kind: 'patch',
       key: recordKey,
       operationId: this.#operationId(options),
-      patch: changes as JsonObject,
+      patch: this.#withTtl(changes, options) as JsonObject,
       ifVersion: options.ifVersion,
     };
     return this.#write(intent, options);
@@ -166,9 +171,10 @@ export class StoreRepository<E extends Entity<object>>
 
   async #put(
     kind: 'upsert' | 'replace',
-    value: EntityValue<E> & object,
+    given: EntityValue<E> & object,
     options: ReplaceOptions,
   ): Promise<Written> {
+    const value: unknown = this.#withTtl(given, options);
     checkValue(this.#entity, value, kind);
     const { ifVersion, dropUnknown } = options;
     return this.#write(
@@ -186,6 +192,16 @@ export class StoreRepository<E extends Entity<object>>
 
   async #write(intent: WriteIntent, options: ReadOptions): Promise<Written> {
     return written(await this.#store.write(intent, options), intent);
+  }
+
+  #withTtl(value: object, { ttl }: LifetimeOptions): object {
+    if (ttl === undefined) return value;
+    if (this.#entity.ttl === undefined)
+      throw new InvalidOptionsError({
+        message: `Records of ${this.#entity.name} do not expire; declare it with ttl in defineEntity`,
+        entity: this.#entity.name,
+      });
+    return { ...value, [TTL_FIELD]: ttlSeconds(ttl, 'ttl') };
   }
 
   #operationId(options: WriteCallOptions): string {
@@ -221,6 +237,7 @@ export class StoreRepository<E extends Entity<object>>
     return {
       value: record.value as EntityValue<E> & object,
       version: encodeVersion(record.version, record.etag),
+      ...(record.expiresAtMs === undefined ? {} : { expiresAt: new Date(record.expiresAtMs) }),
     };
   }
 }

@@ -88,6 +88,26 @@ export const Movie = defineEntity({
   loose: true,
 });
 
+/** As `Visit` of the suites. */
+export const Visit = defineEntity({
+  name: 'contract_visits',
+  schema: toStandardJsonSchema(
+    v.object({ id: text, tenantId: text, badge: v.optional(text), n: v.optional(number) }),
+  ),
+  key: { partition: 'tenantId', id: 'id' },
+  indexes: [{ fields: ['badge'], unique: 'partition' }],
+  ttl: null,
+});
+
+/** As `Ticket` of the suites. */
+export const Ticket = defineEntity({
+  name: 'contract_tickets',
+  schema: toStandardJsonSchema(v.object({ id: text, tenantId: text, seat: v.optional(text) })),
+  key: { partition: 'tenantId', id: 'id' },
+  indexes: [{ fields: ['seat'], unique: 'global' }],
+  ttl: '2m',
+});
+
 /** As `contractEntities` of the suites. */
 export const contractEntities: readonly Entity[] = Object.freeze([
   Task,
@@ -96,4 +116,6 @@ export const contractEntities: readonly Entity[] = Object.freeze([
   Member,
   Handle,
   Movie,
+  Visit,
+  Ticket,
 ]);

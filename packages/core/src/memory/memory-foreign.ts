@@ -1,5 +1,6 @@
 import { type Entity, splitPath } from '../entity.ts';
 import { InvalidDataError } from '../errors.ts';
+import { expiryOf } from '../expiry.ts';
 import { type JsonObject, valueAt } from '../json.ts';
 import type { PartitionLevel, RecordKey } from '../key.ts';
 import { recordDigest } from '../record.ts';
@@ -37,7 +38,8 @@ export function foreignDocuments(tableOf: (entity: Entity) => MemoryTable): Fore
       const table = tableOf(entity);
       const stamp = options.keepStamp === true ? table.get(key) : undefined;
       const { version, operations } = stamp ?? { version: UNSTAMPED, operations: [] };
-      table.put({ key, version, value, digest: recordDigest(value), operations });
+      const expiresAtMs = expiryOf(entity, value, table.now());
+      table.put({ key, version, value, digest: recordDigest(value), operations, expiresAtMs });
     },
     async remove(entity, key) {
       await turn();

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Entity } from '../entity.ts';
+import { isExpired, sameExpiry } from '../expiry.ts';
 import type { Journaled } from '../journal.ts';
 import { canonicalJson } from '../json.ts';
 import { judgeCopy } from '../judge-copy.ts';
@@ -117,7 +118,7 @@ export class MemoryRecords implements RecordStore {
     for (let at = 0; at < all.length; at += SCAN_PAGE) {
       yield all
         .slice(at, at + SCAN_PAGE)
-        .map(({ record: { key, version, digest } }) => ({ key, version, digest }));
+        .map(({ record: { key, version, digest, expiresAtMs } }) => ({ key, version, digest, expiresAtMs }));
       await turn(options);
     }
   }
@@ -136,9 +137,14 @@ export class MemoryRecords implements RecordStore {
   #apply(copy: RecordCopy, conflicts: Journaled[]): CopyOutcome {
     const there = this.#table.get(copy.record.key);
     const verdict = judgeCopy(copy, there);
-    if (verdict === 'newer') {
+    const hasExpired = isExpired(copy.record, this.#table.now());
+    if (verdict === 'newer' && !this.#rows && !there && hasExpired) return { kind: 'same', there };
+    if (
+      verdict === 'newer' ||
+      (verdict === 'same' && !this.#rows && there && !sameExpiry(copy.record, there))
+    ) {
       // Rows become unique when they are about to be the authority: swaps of unique values arrive out of order.
-      if (!this.#rows) this.#table.checkUnique(copy.record, 'apply');
+      if (!this.#rows && !hasExpired) this.#table.checkUnique(copy.record, 'apply');
       return { kind: 'applied', record: this.#table.put(copy.record) };
     }
     if (there && (verdict === 'diverged' || verdict === 'straggler'))
@@ -150,6 +156,7 @@ export class MemoryRecords implements RecordStore {
     { buckets, changedSinceMs }: ScanOptions,
     entry: { readonly record: StoredRecord; readonly changedMs: number },
   ): boolean {
+    if (isExpired(entry.record, this.#table.now())) return false;
     if (!this.#rows && changedSinceMs !== undefined && entry.changedMs < changedSinceMs) return false;
     if (!buckets) return true;
     // The bucket is in the stamp, so a document without one is in none.

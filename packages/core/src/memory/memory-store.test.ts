@@ -49,6 +49,7 @@ describe('memory documents', () => {
     'single-partition',
     'unique',
     'not-unique-global',
+    'expiry',
     'foreign',
   ];
   const binding = { capabilities, it, subject: documents };
@@ -69,6 +70,7 @@ describe('memory rows', () => {
     'multi-partition',
     'unique',
     'unique-global',
+    'expiry',
   ];
   const binding = { capabilities, it, subject: rows };
   bindContract(recordCases, binding);

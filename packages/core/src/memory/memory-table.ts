@@ -1,5 +1,6 @@
 import type { Entity, EntityIndex } from '../entity.ts';
 import { AlreadyExistsError } from '../errors.ts';
+import { isExpired, seenAt } from '../expiry.ts';
 import { canonicalJson, type JsonObject, valueAt } from '../json.ts';
 import { keyLabel, keyText, partitionText, type RecordKey } from '../key.ts';
 import type { StoredRecord } from '../record.ts';
@@ -52,7 +53,13 @@ export class MemoryTable {
   /** The record under a key, tombstones included. */
   get(key: RecordKey): StoredRecord | undefined {
     const record = this.#entries.get(keyText(key))?.record;
-    return record && copyRecord(record);
+    const seen = record && this.#seen(record);
+    return seen && copyRecord(seen);
+  }
+
+  /** The store's date in milliseconds. */
+  now(): number {
+    return this.#now();
   }
 
   /** Number of the change that made the record under a key what it is; 0 where there is none. */
@@ -76,9 +83,12 @@ export class MemoryTable {
     this.#entries.delete(keyText(key));
   }
 
-  /** Every entry, tombstones included, in no particular order. For reading only: records are not copied. */
-  entries(): Iterable<TableEntry> {
-    return this.#entries.values();
+  /** Every entry, tombstones and expired rows included, in no particular order. For reading only: records are not copied. */
+  *entries(): Generator<TableEntry, void, undefined> {
+    for (const entry of this.#entries.values()) {
+      const record = this.#seen(entry.record);
+      if (record) yield record === entry.record ? entry : { ...entry, record };
+    }
   }
 
   /**
@@ -127,6 +137,12 @@ export class MemoryTable {
     return clashing;
   }
 
+  // An expired document is gone by itself; an expired row stays, without a value.
+  #seen(record: StoredRecord): StoredRecord | undefined {
+    if (this.#kind === 'rows') return seenAt(record, this.#now());
+    return isExpired(record, this.#now()) ? undefined : record;
+  }
+
   #uniqueIndexes(): readonly EntityIndex[] {
     return this.entity.indexes.filter(
       ({ unique }) => unique === 'partition' || (unique === 'global' && this.#kind === 'rows'),
@@ -134,7 +150,7 @@ export class MemoryTable {
   }
 
   *#records(): Generator<StoredRecord, void, undefined> {
-    for (const { record } of this.#entries.values()) yield record;
+    for (const { record } of this.entries()) yield record;
   }
 }
 

@@ -12,6 +12,7 @@ import type { RecordKey } from '../key.ts';
  * - `multi-partition`: a unit of work spans partitions and entities; `single-partition`: it refuses to
  * - `unique`: `unique: "partition"` indexes are enforced
  * - `unique-global`: `unique: "global"` indexes are enforced (rows); `not-unique-global`: they are not (documents)
+ * - `expiry`: records of entities that declare `ttl` expire
  * - `foreign`: the subject can write around the SDK
  * - `flush`: the subject can empty the cache
  * - `hot-reload`: a config source tells of changes while it is watched
@@ -25,6 +26,7 @@ export type Capability =
   | 'unique'
   | 'unique-global'
   | 'not-unique-global'
+  | 'expiry'
   | 'foreign'
   | 'flush'
   | 'hot-reload';

@@ -66,6 +66,29 @@ export const Handle = defineEntity({
   indexes: [{ fields: ['handle'], unique: 'global' }],
 });
 
+/** Records that expire where they say so themselves, with a value that is free again then. */
+export const Visit = defineEntity({
+  name: 'contract_visits',
+  schema: z.object({
+    id: z.string(),
+    tenantId: z.string(),
+    badge: z.string().optional(),
+    n: z.number().optional(),
+  }),
+  key: { partition: 'tenantId', id: 'id' },
+  indexes: [{ fields: ['badge'], unique: 'partition' }],
+  ttl: null,
+});
+
+/** Records that expire by themselves, two minutes after their last write unless they say otherwise. */
+export const Ticket = defineEntity({
+  name: 'contract_tickets',
+  schema: z.object({ id: z.string(), tenantId: z.string(), seat: z.string().optional() }),
+  key: { partition: 'tenantId', id: 'id' },
+  indexes: [{ fields: ['seat'], unique: 'global' }],
+  ttl: '2m',
+});
+
 /** A loose entity: what is stored may not fit its schema. */
 export const Movie = defineEntity({
   name: 'contract_movies',
@@ -83,6 +106,8 @@ export const contractEntities: readonly Entity[] = Object.freeze([
   Member,
   Handle,
   Movie,
+  Visit,
+  Ticket,
 ]);
 
 /** A task with the fields that every task must have. */

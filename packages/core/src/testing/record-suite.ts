@@ -3,6 +3,7 @@ import { type ContractCase, suite } from './contract.ts';
 import { foreignDocumentCases } from './foreign-document-cases.ts';
 import { recordConcurrencyCases } from './record-concurrency-cases.ts';
 import { recordCopyCases } from './record-copy-cases.ts';
+import { recordExpiryCases } from './record-expiry-cases.ts';
 import { recordHostileCases } from './record-hostile-cases.ts';
 import { recordMemoryCases } from './record-memory-cases.ts';
 import { recordScanCases } from './record-scan-cases.ts';
@@ -16,5 +17,6 @@ export const recordCases: readonly ContractCase<Pick<RecordHost, 'records'>>[] =
   ...suite('concurrent', recordConcurrencyCases),
   ...suite('apply', recordCopyCases),
   ...suite('scan', recordScanCases),
+  ...suite('expiry', recordExpiryCases),
   ...suite('foreign', foreignDocumentCases),
 ];
