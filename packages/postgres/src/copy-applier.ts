@@ -238,8 +238,10 @@ export class CopyApplier {
     if (!this.#entity.indexes.some(({ unique }) => unique !== undefined)) return;
     try {
       const [result] = await this.#connections.run([statements.clashes.bind(undefined)], place);
-      for (const key of statements.clashes.rows(result))
-        await this.#endClash(statements.endClash.bind(key), place);
+      const clashing = statements.clashes.rows(result);
+      if (clashing.length > 0 && this.#entity.ttl !== undefined)
+        await this.#connections.run([statements.freeExpired.bind(undefined)], place);
+      for (const key of clashing) await this.#endClash(statements.endClash.bind(key), place);
     } catch {
       // The page is committed; the next one tries again, and the gate shows what is left.
     }

@@ -4,6 +4,7 @@ import { sdkTables } from './migrations/000001-sdk-tables.ts';
 import { nativeTexts } from './migrations/000002-native-texts.ts';
 import { configTable } from './migrations/000003-config.ts';
 import { rawWrites } from './migrations/000004-raw-writes.ts';
+import { rawExpiry } from './migrations/000005-raw-expiry.ts';
 import { entityTable } from './migrations/entity-table.ts';
 import { wantedTable } from './table.ts';
 import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
@@ -17,7 +18,7 @@ export interface PostgresMigrationOptions {
 }
 
 // Rises when the SDK makes other tables of the same schema.
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Name of the migration that brings an entity's table to what its schema asks for: another schema, another name. */
 function entityMigrationName(entity: Entity, names: TableNames): string {
@@ -70,6 +71,7 @@ export function entityMigrations(entities: readonly Entity[], names: TableNames)
       '000002-native-texts': nativeTexts,
       '000003-config': configTable,
       '000004-raw-writes': rawWrites,
+      '000005-raw-expiry': rawExpiry,
       ...Object.fromEntries(
         entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),

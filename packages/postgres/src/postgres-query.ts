@@ -10,7 +10,7 @@ import { partitionTerms, type SortTerm, type SortValue, sortTerms } from './sort
 import { layoutOf } from './sql/layout.ts';
 import type { ReadRow } from './sql/read-record.ts';
 import { defineStatement, numberCell, type Statement } from './statement.ts';
-import { fromRow, readColumns, type Table, tableName } from './table.ts';
+import { fromRow, liveSql, readColumns, type Table, tableName } from './table.ts';
 
 /** Most shapes of queries whose SQL is kept for a table; the oldest goes first. */
 const MAX_SHAPES = 200;
@@ -81,7 +81,7 @@ export class TableQueries {
     layout: RawBuilder<unknown> = sql`0`,
   ): RawBuilder<unknown> {
     const table = this.#table;
-    const conditions = [sql`not hyb_deleted`, new Conditions(table, parameters).of(plan.where)];
+    const conditions = [liveSql(), new Conditions(table, parameters).of(plan.where)];
     if (plan.partition)
       conditions.push(sql`hyb_pk = ${parameters.of('text', partitionText(plan.partition))}`);
     if (plan.after) conditions.push(after(order, plan.direction, parameters));

@@ -22,7 +22,7 @@ import { FormerOperations } from './former-operations.ts';
 import { type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
 import { recordsOf } from './postgres-query.ts';
 import { inOrder, type RowRead, readOne } from './postgres-records.ts';
-import { toWriteResult } from './record-writer.ts';
+import { freeing, toWriteResult } from './record-writer.ts';
 import { SeenRecords } from './seen-records.ts';
 import type { Session } from './session.ts';
 import { settleUnit, type UnitWrite } from './settle-unit.ts';
@@ -213,7 +213,9 @@ class PostgresUnit implements SqlUnit {
       checkRow(entity, decision.record);
       this.transactionId = moment.transactionId;
       const store = statements.store({ over: current !== undefined, capture });
-      const [stored] = await this.#run([store.bind(rowInput(table, decision.record))], place);
+      const input = rowInput(table, decision.record);
+      const answers = await this.#run([...freeing(known, input), store.bind(input)], place);
+      const stored = answers.at(-1);
       // Somebody else created it first, and has committed by now.
       if (affected(stored) === 0) continue;
       this.#seen.see(entity, intent.key, decision.record);

@@ -10,13 +10,13 @@ import {
   type WriteOptions,
   type WriteResult,
 } from '@polyphase/core';
-import type { StatementResult } from './batch.ts';
+import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Connections, UseOptions } from './connections.ts';
 import { fenceStatements, passFence } from './fence.ts';
 import type { Session } from './session.ts';
 import { settleCommit, untilAnswered } from './settle.ts';
 import { SharedTrips } from './shared-trips.ts';
-import { rowInput } from './sql/store-record.ts';
+import { type RowInput, rowInput } from './sql/store-record.ts';
 import { checkRow } from './table.ts';
 import type { KnownTable, Tables } from './tables.ts';
 import { affected, BEGIN, COMMIT, committed } from './transaction.ts';
@@ -119,9 +119,11 @@ export class RecordWriter {
     if (decision.kind === 'done') return { kind: 'written', result: toWriteResult(decision, intent) };
     checkRow(this.#entity, decision.record);
     const store = known.statements.store({ over: locked.current !== undefined, capture: locked.capture });
+    const input = rowInput(known.table, decision.record);
+    const free = freeing(known, input);
     let answers: readonly StatementResult[];
     try {
-      answers = await session.run([store.bind(rowInput(known.table, decision.record)), COMMIT]);
+      answers = (await session.run([...free, store.bind(input), COMMIT])).slice(free.length);
       session.open = false;
     } catch (error) {
       if (session.broken) await this.#settle(locked.transactionId, intent, options, error);
@@ -192,6 +194,11 @@ export class RecordWriter {
   #place(intent: WriteIntent, signal: AbortSignal | undefined) {
     return { operation: intent.kind, entity: this.#entity.name, key: keyLabel(intent.key), signal };
   }
+}
+
+/** What is sent before a record is stored, so that expired rows are not in the way of its unique values. */
+export function freeing({ statements }: KnownTable, input: RowInput): readonly BoundStatement[] {
+  return statements.freeUnique && input.record.value !== undefined ? [statements.freeUnique.bind(input)] : [];
 }
 
 async function lock(

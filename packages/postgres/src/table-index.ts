@@ -25,7 +25,8 @@ function parts(terms: readonly SortTerm[]): readonly RawBuilder<unknown>[] {
   );
 }
 
-function uniqueParts(table: Table, { fields }: EntityIndex): readonly RawBuilder<unknown>[] {
+/** The expressions that an index has as unique, the partition apart. */
+export function uniqueParts(table: Table, { fields }: EntityIndex): readonly RawBuilder<unknown>[] {
   return fields.flatMap((field) => {
     const column = table.columns.find((it) => it.field === field);
     const rest = sql`(nullif(hyb_rest -> ${sql.lit(field)}, 'null'::jsonb))`;

@@ -5,6 +5,8 @@ import { changedHere } from './sql/changed-here.ts';
 import { copyRecords } from './sql/copy-records.ts';
 import { countRecords } from './sql/count-records.ts';
 import { endClash } from './sql/end-clash.ts';
+import { freeExpired } from './sql/free-expired.ts';
+import { freeUnique } from './sql/free-unique.ts';
 import { insertRecords, type RowsInput, type StoredKey } from './sql/insert-records.ts';
 import { listClashes } from './sql/list-clashes.ts';
 import { lockRecord } from './sql/lock-record.ts';
@@ -32,6 +34,9 @@ export interface TableStatements {
   readonly updateMany: Statement<RowsInput, StoredKey>;
   readonly clashes: Statement<undefined, RecordKey>;
   readonly endClash: Statement<RecordKey, undefined>;
+  readonly freeExpired: Statement<undefined, undefined>;
+  /** To be sent before a live record is stored; undefined where none is needed. */
+  readonly freeUnique: Statement<RowInput, undefined> | undefined;
   readonly scan: Statement<ScanPosition, ScanRow>;
   readonly count: Statement<undefined, number>;
   store(options: StoreOptions): Statement<RowInput, undefined>;
@@ -52,6 +57,8 @@ export function tableStatements(table: Table): TableStatements {
     updateMany: updateRecords(table),
     clashes: listClashes(table),
     endClash: endClash(table),
+    freeExpired: freeExpired(table),
+    freeUnique: freeUnique(table),
     scan: scanRecords(table),
     count: countRecords(table),
     store: perShape(

@@ -103,7 +103,7 @@ export function tableName({ schema, name }: TableId): RawBuilder<unknown> {
 }
 
 /** Where the cells of fields begin in a row that is read; the one before holds the rest. */
-const FIRST_FIELD = 11;
+const FIRST_FIELD = 12;
 
 function ownColumns({ idColumn }: Table): readonly string[] {
   return [
@@ -117,16 +117,35 @@ function ownColumns({ idColumn }: Table): readonly string[] {
     'hyb_base_term',
     'hyb_base_counter',
     'hyb_base_digest',
+    'hyb_expires_at',
     'hyb_rest',
   ];
 }
 
+type At = (name: string) => RawBuilder<unknown>;
+
+/** The condition that a row is not live: its record was deleted, or has expired by the server's date. */
+function goneSql(at: At): RawBuilder<unknown> {
+  return sql`(${at('hyb_deleted')} or coalesce(${at('hyb_expires_at')} <= statement_timestamp(), false))`;
+}
+
+/** The condition that a row holds a live record. The first part alone is that of the indexes. */
+export function liveSql(): RawBuilder<unknown> {
+  return sql`not hyb_deleted and (hyb_expires_at is null or hyb_expires_at > statement_timestamp())`;
+}
+
+// Of an expired record all is read but the value, so that its version goes on.
+const READ_AS: Readonly<Record<string, (at: At) => RawBuilder<unknown>>> = {
+  hyb_deleted: goneSql,
+  hyb_expires_at: (at) =>
+    sql`(extract(epoch from case when not ${at('hyb_deleted')} then ${at('hyb_expires_at')} end) * 1000)::bigint`,
+};
+
 /** What a record is read from, in the order that {@link fromRow} wants; `alias` is what the table is called in the statement. */
 export function readColumns(table: Table, alias?: string): readonly RawBuilder<unknown>[] {
-  const at = (name: string): RawBuilder<unknown> =>
-    alias === undefined ? sql.id(name) : sql.id(alias, name);
+  const at: At = (name) => (alias === undefined ? sql.id(name) : sql.id(alias, name));
   return [
-    ...ownColumns(table).map(at),
+    ...ownColumns(table).map((name) => READ_AS[name]?.(at) ?? at(name)),
     ...table.columns.map(({ name, native }) => (native ? nativeText(native, at(name)) : at(name))),
   ];
 }
@@ -146,6 +165,7 @@ export function writeColumns(table: Table): readonly { readonly name: string; re
     hyb_ops: 'jsonb',
     hyb_base_term: 'int',
     hyb_base_counter: 'bigint',
+    hyb_expires_at: 'timestamptz',
     hyb_rest: 'jsonb',
   };
   const own = ownColumns(table).map((name) => ({
@@ -207,7 +227,7 @@ function placesOf({ columns }: Table): ReadonlyMap<string, number> {
 
 /** The cells of a record, in the order of {@link writeColumns}. A column is set only when the value has exactly its type. */
 export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
-  const { key, version, value, digest, operations, base } = record;
+  const { key, version, value, digest, operations, base, expiresAtMs } = record;
   const rest: Record<string, JsonValue> = {};
   const fields: Cell[] = table.columns.map(() => null);
   const places = placesOf(table);
@@ -230,6 +250,7 @@ export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
     base ? String(base.term) : null,
     base ? String(base.counter) : null,
     base ? base.digest : null,
+    expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
     JSON.stringify(rest),
     ...fields,
     String(bucketOf(key)),
@@ -277,7 +298,8 @@ export function baseOf([term, counter, digest]: readonly (Cell | undefined)[]): 
 
 /** The record of a row whose cells are in the order of {@link readColumns}. */
 export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
-  const [pk, rowId, term, counter, deleted, digest, ops, baseTerm, baseCounter, baseDigest] = cells;
+  const [pk, rowId, term, counter, deleted, digest, ops, ...others] = cells;
+  const [baseTerm, baseCounter, baseDigest, expiresAtMs] = others;
   const id = rowId ?? '';
   const value = deleted === 't' ? undefined : valueOf(table, id, cells);
   return {
@@ -288,5 +310,6 @@ export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
     digest: digest === '' || !digest ? recordDigest(value) : digest,
     operations: marksOf(ops),
     base: baseOf([baseTerm, baseCounter, baseDigest]),
+    ...(expiresAtMs === null || expiresAtMs === undefined ? {} : { expiresAtMs: Number(expiresAtMs) }),
   };
 }

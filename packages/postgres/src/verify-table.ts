@@ -36,6 +36,7 @@ const OWN_TYPES: Readonly<Record<string, string>> = {
   hyb_base_term: 'integer',
   hyb_base_counter: 'bigint',
   hyb_base_digest: 'text',
+  hyb_expires_at: 'timestamp with time zone',
   hyb_bucket: 'smallint',
   hyb_clash: 'boolean',
   hyb_rest: 'jsonb',
@@ -91,8 +92,9 @@ export async function verifyTable(
   if (there.length === 0 || !found)
     return [answer('postgres-table', [`table ${asked.name} is missing`], '', wanted)];
   const table: Table = { ...asked, ...found };
+  const missing = columnProblems(asked, table, there);
   return [
-    answer('postgres-table', columnProblems(asked, table, there), `${there.length} columns`, wanted),
+    answer('postgres-table', missing, `${there.length} columns`, wanted),
     answer(
       'postgres-indexes',
       indexProblems(asked, table, readIndexes.rows(indexes)),
@@ -107,7 +109,8 @@ export async function verifyTable(
     ),
     answer(
       'postgres-unique',
-      await clashProblems(connections, table, place),
+      // Asks for columns that may be missing.
+      missing.length > 0 ? [] : await clashProblems(connections, table, place),
       'no value is taken twice',
       'no two records share what an index has as unique; mend those that do',
     ),

@@ -43,7 +43,7 @@ describeWith('postgres')('PostgreSQL keeps the contracts', () => {
     };
   };
   const binding = {
-    capabilities: ['base', 'atomic-apply', 'multi-partition', 'unique', 'unique-global'] as const,
+    capabilities: ['base', 'atomic-apply', 'multi-partition', 'unique', 'unique-global', 'expiry'] as const,
     it,
     subject,
   };

@@ -55,6 +55,7 @@ function createTable(wanted: Wanted): RawBuilder<unknown> {
       hyb_base_digest text,
       hyb_bucket smallint not null,
       hyb_clash boolean not null default false,
+      hyb_expires_at timestamptz,
       hyb_rest jsonb not null default '{}',
       primary key (hyb_pk, ${id})
     )`;
@@ -68,6 +69,7 @@ async function addColumns(db: Kysely<unknown>, wanted: Wanted): Promise<readonly
   const missing = wanted.columns.filter(({ field }) => !there.some((column) => column.field === field));
   const all = [...there, ...missing];
   checkColumns(wanted, all);
+  await addExpiry(db, wanted);
   if (missing.length === 0) return all;
   const table = tableName(wanted);
   const additions = missing.map(
@@ -82,6 +84,17 @@ async function addColumns(db: Kysely<unknown>, wanted: Wanted): Promise<readonly
     update polyphase.entity_table set columns = ${listColumns(all)}::jsonb, layout = layout + 1
     where schema_name = ${wanted.schema} and table_name = ${wanted.name}`.execute(db);
   return all;
+}
+
+// Tables of before records could expire. Asked first, because the statement locks the table even where it does nothing.
+async function addExpiry(db: Kysely<unknown>, wanted: Wanted): Promise<void> {
+  const { rows } = await sql`
+    select 1 from information_schema.columns
+    where table_schema = ${wanted.schema} and table_name = ${wanted.name} and column_name = 'hyb_expires_at'`.execute(
+    db,
+  );
+  if (rows.length === 0)
+    await sql`alter table ${tableName(wanted)} add column hyb_expires_at timestamptz`.execute(db);
 }
 
 /** The type names of `jsonb_typeof` whose values a column of a type holds. */

@@ -1,14 +1,14 @@
 import { partitionOf, type RecordKey } from '@polyphase/core';
 import { sql } from 'kysely';
 import { defineStatement, type Statement, textCell } from '../statement.ts';
-import { type Table, tableName } from '../table.ts';
+import { liveSql, type Table, tableName } from '../table.ts';
 
-/** Keys of rows that are kept out of the unique indexes, at most 100. */
+/** Keys of live rows that are kept out of the unique indexes, at most 100. */
 export function listClashes(table: Table): Statement<undefined, RecordKey> {
   return defineStatement<undefined, RecordKey>(
     () => sql`
       select hyb_pk, ${sql.id(table.idColumn)} from ${tableName(table)}
-      where hyb_clash order by hyb_pk, ${sql.id(table.idColumn)} limit 100`,
+      where hyb_clash and ${liveSql()} order by hyb_pk, ${sql.id(table.idColumn)} limit 100`,
     ([pk, id]) => ({ partition: partitionOf(textCell(pk)), id: textCell(id) }),
   );
 }

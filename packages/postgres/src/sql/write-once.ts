@@ -2,7 +2,7 @@ import { REMEMBERED_OPERATIONS, type RecordVersion, type StoredRecord } from '@p
 import { type RawBuilder, sql } from 'kysely';
 import { WRITE_PHASES } from '../fence.ts';
 import { defineStatement, numberCell, type SlotMaker, type Statement } from '../statement.ts';
-import { baseOf, marksOf, type Table, tableName, writeColumns } from '../table.ts';
+import { baseOf, liveSql, marksOf, type Table, tableName, writeColumns } from '../table.ts';
 import { layoutOf } from './layout.ts';
 import { markDirty } from './mark-dirty.ts';
 import { noUnknown } from './no-unknown.ts';
@@ -15,10 +15,12 @@ export interface OnceInput extends RowInput {
   readonly fence: string | undefined;
   /** The version that the row must have. Undefined: the statement creates, and there must be no row. */
   readonly expected: RecordVersion | undefined;
+  /** Seconds that the record lives; undefined: for ever. */
+  readonly lifetimeS: number | undefined;
 }
 
 /** The parts of the record that only the server knew. */
-export type OnceRow = Pick<StoredRecord, 'version' | 'operations' | 'base'>;
+export type OnceRow = Pick<StoredRecord, 'version' | 'operations' | 'base' | 'expiresAtMs'>;
 
 /** How a record is written at once. */
 export interface OnceOptions {
@@ -46,15 +48,17 @@ export function writeOnce(table: Table, options: OnceOptions): Statement<OnceInp
         ? fenced(table, store, slot)
         : sql`with fence as (select ${termOf(slot)} as term) ${store}`;
     },
-    ([term, counter, ops, ...base]) => ({
+    ([term, counter, ops, baseTerm, baseCounter, baseDigest, endMs]) => ({
       version: { term: numberCell(term), counter: numberCell(counter) },
       operations: marksOf(ops),
-      base: baseOf(base),
+      base: baseOf([baseTerm, baseCounter, baseDigest]),
+      ...(endMs === null || endMs === undefined ? {} : { expiresAtMs: Number(endMs) }),
     }),
   );
 }
 
-const MADE = sql.raw('hyb_term, hyb_counter, hyb_ops, hyb_base_term, hyb_base_counter, hyb_base_digest');
+const KNOWN = sql.raw('hyb_term, hyb_counter, hyb_ops, hyb_base_term, hyb_base_counter, hyb_base_digest');
+const MADE = sql`${KNOWN}, (extract(epoch from hyb_expires_at) * 1000)::bigint as end_ms`;
 
 // The statement that shares the group's lock came before this one, so the row is seen as the last exclusive step left it.
 function fenced(table: Table, store: RawBuilder<unknown>, slot: Slot): RawBuilder<unknown> {
@@ -69,13 +73,14 @@ function fenced(table: Table, store: RawBuilder<unknown>, slot: Slot): RawBuilde
     ),
     stored as (${store}),
     captured as (${markDirty(table, sql`stored, fence where phase in (${phases(true)})`, slot)})
-    select ${MADE} from stored`;
+    select ${KNOWN}, end_ms from stored`;
 }
 
 // Whoever creates has no base.
 function create(table: Table, slot: Slot): RawBuilder<unknown> {
   const made: Expressions = {
     ...STATED,
+    ...endOf(table, slot),
     hyb_counter: sql`counter`,
     hyb_ops: sql`jsonb_build_array(${mark(slot, sql`counter`)})`,
     hyb_base_term: sql`null::int`,
@@ -97,6 +102,7 @@ function replace(table: Table, slot: Slot, unknown: RawBuilder<unknown>): RawBui
     sql`case when hyb_term < fence.term then ${sql.id(before)} else ${sql.id(kept)} end`;
   const made: Expressions = {
     ...STATED,
+    ...endOf(table, slot),
     hyb_counter: sql`hyb_counter + 1`,
     hyb_ops: sql`jsonb_path_query_array(
       jsonb_build_array(${mark(slot, sql`hyb_counter + 1`)}) || hyb_ops, ${sql.lit(`$[0 to ${REMEMBERED_OPERATIONS - 1}]`)})`,
@@ -114,7 +120,7 @@ function replace(table: Table, slot: Slot, unknown: RawBuilder<unknown>): RawBui
       and ${sql.id(table.idColumn)} = ${slot(({ cells }) => cells[1] ?? null)}::text
       and hyb_term = ${slot(({ expected }) => String(expected?.term))}::int
       and hyb_counter = ${slot(({ expected }) => String(expected?.counter))}::bigint
-      and not hyb_deleted
+      and ${liveSql()}
       and hyb_digest <> ''
       and not hyb_ops @> jsonb_build_array(jsonb_build_array(${slot((it) => it.operationId)}::text))
       and ${unknown}
@@ -124,6 +130,13 @@ function replace(table: Table, slot: Slot, unknown: RawBuilder<unknown>): RawBui
 
 // What every write of a value says alike.
 const STATED: Expressions = { hyb_term: sql`fence.term`, hyb_deleted: sql`false` };
+
+// As `expiryOf`, by the date of the server.
+function endOf({ entity }: Table, slot: Slot): Expressions {
+  if (entity.ttl === undefined) return {};
+  const seconds = sql`${slot(({ lifetimeS }) => (lifetimeS === undefined ? null : String(lifetimeS)))}::double precision`;
+  return { hyb_expires_at: sql`to_timestamp(floor(extract(epoch from clock_timestamp())) + ${seconds})` };
+}
 
 function termOf(slot: Slot): RawBuilder<unknown> {
   return sql`${slot(({ record }) => String(record.version.term))}::int`;

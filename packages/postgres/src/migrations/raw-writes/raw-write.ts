@@ -30,6 +30,13 @@ begin
   if tg_op = 'DELETE' and current_setting('polyphase.purging', true) = 'on' then return old; end if;
   -- What is deleted stays so, whoever writes to the whole table.
   if tg_op = 'DELETE' and old.hyb_deleted then return null; end if;
+  -- Nobody asks any more for what expired so long ago, unless it is still on its way.
+  if tg_op = 'DELETE' and (to_jsonb(old) ->> 'hyb_expires_at')::timestamptz < statement_timestamp() - interval '7 days' and not exists (
+    select from polyphase.dirty_key as d
+    where d.entity = tg_argv[0] and d.hyb_pk = old.hyb_pk and d.id = to_jsonb(old) ->> tg_argv[3]
+  ) then
+    return old;
+  end if;
   if tg_op = 'UPDATE' and old.hyb_deleted and new.hyb_deleted then return null; end if;
 
   select t.columns into columns from polyphase.entity_table as t
@@ -72,7 +79,9 @@ begin
       raise exception 'the key of a record of % cannot change: insert another and delete this one', tg_table_name
         using errcode = '23514', constraint = 'hyb_raw_write';
     end if;
-    if document = before and new.hyb_deleted = old.hyb_deleted then return new; end if;
+    if document = before and new.hyb_deleted = old.hyb_deleted and cells -> 'hyb_expires_at' is not distinct from to_jsonb(old) -> 'hyb_expires_at' then
+      return new;
+    end if;
   end if;
   if tg_op <> 'DELETE' and not new.hyb_deleted then
     pk := polyphase.partition_text(document, paths);
@@ -106,10 +115,11 @@ begin
         using errcode = '23514', constraint = 'hyb_raw_write';
     end if;
     new.hyb_bucket := polyphase.bucket_of(new.hyb_pk || ' ' || id);
-    -- A tombstone makes room, and its version goes on.
+    -- A tombstone makes room, and so does a record that has expired; the version goes on.
     perform set_config('polyphase.purging', 'on', true);
-    execute format('delete from %s where hyb_pk = $1 and %I = $2 and hyb_deleted
-      returning hyb_term, hyb_counter, hyb_digest, hyb_base_term, hyb_base_counter, hyb_base_digest, hyb_ops', tg_relid::regclass, id_column)
+    execute format('delete from %s where hyb_pk = $1 and %I = $2 and %s
+      returning hyb_term, hyb_counter, hyb_digest, hyb_base_term, hyb_base_counter, hyb_base_digest, hyb_ops', tg_relid::regclass, id_column,
+        case when cells ? 'hyb_expires_at' then '(hyb_deleted or hyb_expires_at <= statement_timestamp())' else 'hyb_deleted' end)
       into there using new.hyb_pk, id;
     perform set_config('polyphase.purging', '', true);
     if there.hyb_term is not null then
