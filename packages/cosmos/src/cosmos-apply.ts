@@ -5,18 +5,23 @@ import {
   keyLabel,
   keyText,
   type RecordCopy,
+  sameExpiry,
   UnknownOutcomeError,
   UnsupportedError,
 } from '@polyphase/core';
+import type { PutOutcome } from './cosmos-container.ts';
+import { copyHasExpired, remainingTtl } from './cosmos-expiry.ts';
 import {
+  asStored,
+  type FoundRecord,
   findRecord,
   idTaken,
+  itemCall,
   pause,
   putRecord,
   type RecordPlace,
   uniqueTaken,
   WRITE_ATTEMPTS,
-  withEtag,
 } from './cosmos-write.ts';
 import { mapConcurrently } from './map-concurrently.ts';
 
@@ -65,26 +70,40 @@ async function applyCopy(
   signal: AbortSignal | undefined,
 ): Promise<CopyOutcome> {
   const { record } = copy;
+  let wanted = copy;
   let lost: unknown;
-  if (copy.ifEtag !== undefined) {
+  // What remains of a lifetime is known by the service's date alone, so that is read first.
+  if (copy.ifEtag !== undefined && record.expiresAtMs === undefined) {
     // Who names an ETag has read what it stands for, so there is nothing to find out before the write: half the requests of a stamp.
     const base = { ...record, etag: copy.ifEtag };
-    const outcome = await putRecord(place, { record, base, operation: 'apply' }, signal);
-    if (outcome.kind === 'written') return { kind: 'applied', record: withEtag(record, outcome.etag) };
+    const ttl = remainingTtl(place.entity, record, 0);
+    const outcome = await putRecord(place, { record, base, operation: 'apply', ttl }, signal);
+    if (outcome.kind === 'written') return { kind: 'applied', record: asStored(place, record, outcome) };
     if (outcome.kind === 'refused' && outcome.unique) throw uniqueTaken(place.entity, record.key, 'apply');
     if (outcome.kind === 'lost') lost = outcome.error;
   }
   let last: unknown;
   for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-    const { record: there, taken } = await findRecord(place, record.key, { operation: 'apply', signal });
+    const found = await findRecord(place, record.key, { operation: 'apply', signal });
+    const { record: there, taken } = found;
     if (taken) throw idTaken(place, record.key, 'apply');
-    const verdict = judgeCopy(copy, there);
+    const verdict = judgeCopy(wanted, there);
     // A copy whose answer was lost is found again as itself.
     if (lost !== undefined && there && there.digest === record.digest && isSame(there, copy))
       return { kind: 'applied', record: there };
-    if (verdict !== 'newer') return { kind: verdict, there };
-    const outcome = await putRecord(place, { record, base: there, operation: 'apply' }, signal);
-    if (outcome.kind === 'written') return { kind: 'applied', record: withEtag(record, outcome.etag) };
+    const mayBeOff = verdict === 'same' && place.entity.ttl !== undefined && there?.value !== undefined;
+    const isOff = mayBeOff && !sameExpiry(record, there);
+    if (verdict !== 'newer' && !isOff) return { kind: verdict, there };
+    if (!there && copyHasExpired(record, found.serverNowMs)) return { kind: 'same', there };
+    const outcome = await putOrEnd(place, copy, found, signal);
+    if (outcome.kind === 'written') {
+      const stored = asStored(place, record, outcome);
+      if (sameExpiry(stored, record)) return { kind: 'applied', record: stored };
+      // The request was long on its way, and the clock started when it came. What it was to go over is ours by now.
+      wanted = { ...copy, ifEtag: undefined };
+      lost = undefined;
+      continue;
+    }
     if (outcome.kind === 'refused' && outcome.status === 409 && (there || outcome.unique))
       throw uniqueTaken(place.entity, record.key, 'apply');
     if (outcome.kind === 'lost') lost = outcome.error;
@@ -99,6 +118,21 @@ async function applyCopy(
     key: keyLabel(record.key),
     cause: lost ?? last,
   });
+}
+
+// Writes the document, to live for what remains; of a record that has expired, does what the service would.
+async function putOrEnd(
+  place: RecordPlace,
+  { record }: RecordCopy,
+  { record: base, serverNowMs }: FoundRecord,
+  signal: AbortSignal | undefined,
+): Promise<PutOutcome> {
+  if (!copyHasExpired(record, serverNowMs)) {
+    const ttl = remainingTtl(place.entity, record, serverNowMs);
+    return putRecord(place, { record, base, operation: 'apply', ttl }, signal);
+  }
+  const outcome = await place.items.remove(base?.etag, itemCall(record.key, 'apply', signal));
+  return outcome.kind === 'written' ? { ...outcome, document: undefined } : outcome;
 }
 
 function isSame(there: { readonly version: RecordCopy['record']['version'] }, copy: RecordCopy): boolean {

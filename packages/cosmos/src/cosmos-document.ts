@@ -14,9 +14,11 @@ import {
   type RecordKey,
   recordDigest,
   type StoredRecord,
+  TTL_FIELD,
   UNSTAMPED,
   valueAt,
 } from '@polyphase/core';
+import { datesOf, decodeTtl, documentExpiry, encodeTtl, type ShadowedTtl } from './cosmos-expiry.ts';
 import { discriminated, type EntityMapping, withDiscriminator } from './discriminator.ts';
 import { levelOf, levelsAt, type Path, partitionPaths, withValueAt } from './partition-key.ts';
 
@@ -49,6 +51,8 @@ interface Stamp {
   readonly tombstone: boolean;
   /** Fields of the value whose names mean something else in this container. */
   readonly shadowed: JsonObject | undefined;
+  /** What the document's `ttl` stands for, where it is not the value's. */
+  readonly ttl: ShadowedTtl | undefined;
 }
 
 const whole = (value: JsonValue | undefined): value is number =>
@@ -76,16 +80,23 @@ export function stampOf(field: JsonValue | undefined): Stamp | 'malformed' | und
     operations,
     tombstone: field['x'] === true,
     shadowed: isJsonObject(shadowed) ? shadowed : undefined,
+    ttl: decodeTtl(field['l']),
   };
 }
 
 /** A document without what Cosmos DB, the SDK and the mapping put into it. */
 export function valueOf({ discriminator }: EntityMapping, document: JsonObject): JsonObject {
   const stamp = stampOf(document[STAMP_FIELD]);
-  const shadowed = (typeof stamp === 'object' && stamp.shadowed) || {};
+  const { shadowed = {}, ttl } = typeof stamp === 'object' ? stamp : {};
+  const isOurs = ttl !== undefined && document[TTL_FIELD] === ttl.written;
   const fields = Object.entries(document).filter(
-    ([name]) => name !== STAMP_FIELD && !SYSTEM_FIELDS.has(name) && !discriminator.hidden.has(name),
+    ([name]) =>
+      name !== STAMP_FIELD &&
+      !SYSTEM_FIELDS.has(name) &&
+      !discriminator.hidden.has(name) &&
+      !(isOurs && name === TTL_FIELD),
   );
+  if (isOurs && ttl.own !== undefined) fields.push([TTL_FIELD, ttl.own]);
   const own = Object.entries(shadowed).filter(([name]) => discriminator.hidden.has(name));
   // Entries and fromEntries make own fields of any name, "__proto__" too.
   return Object.fromEntries([...fields, ...own]);
@@ -131,6 +142,7 @@ export function toRecord(
     digest: recordDigest(value),
     operations: stamp?.operations ?? [],
     ...(typeof etag === 'string' ? { etag } : {}),
+    ...(value === undefined ? {} : documentExpiry(mapping.entity, datesOf(document))),
   };
 }
 
@@ -157,6 +169,8 @@ export function documentIssues(mapping: EntityMapping, document: JsonObject): re
 export interface DocumentLayout extends EntityMapping {
   /** Paths of the container's unique keys. */
   readonly uniquePaths: readonly Path[];
+  /** The `ttl` that the document gets instead of the value's, which the stamp keeps. @default the value's */
+  readonly ttl?: number | undefined;
 }
 
 /**
@@ -178,7 +192,16 @@ export function toDocument(record: StoredRecord, layout: DocumentLayout): JsonOb
   const { key, value } = record;
   if (value !== undefined) {
     const { body, shadowed } = discriminated(layout, { key, value });
-    return { ...body, [STAMP_FIELD]: shadowed ? { ...stamp, v: shadowed } : stamp };
+    const { ttl } = layout;
+    return {
+      ...body,
+      ...(ttl === undefined ? {} : { [TTL_FIELD]: ttl }),
+      [STAMP_FIELD]: {
+        ...stamp,
+        ...(shadowed ? { v: shadowed } : {}),
+        ...(ttl === undefined ? {} : { l: encodeTtl({ written: ttl, own: body[TTL_FIELD] }) }),
+      },
+    };
   }
   const { id, partition } = key;
   let tombstone: JsonObject = { id };

@@ -4,9 +4,11 @@ import {
   type RecordSummary,
   recordDigest,
   type ScanOptions,
+  TTL_FIELD,
   UNSTAMPED,
 } from '@polyphase/core';
 import { STAMP_FIELD, stampOf, valueOf } from './cosmos-document.ts';
+import { documentExpiry } from './cosmos-expiry.ts';
 import { SqlParameters, sqlPath, sqlRecords } from './cosmos-sql.ts';
 import type { RecordPlace } from './cosmos-write.ts';
 import type { EntityMapping } from './discriminator.ts';
@@ -15,7 +17,7 @@ import { levelOf, partitionPaths } from './partition-key.ts';
 const PAGE = 1_000;
 
 /**
- * Key, version and digest of every record, page by page. Of a stamped document only key and stamp are fetched, so a body that was
+ * Key, version, digest and expiry of every record, page by page. Of a stamped document only key and stamp are fetched, so a body that was
  * changed under its stamp shows in the feed and in reads, not here.
  */
 export async function* scanRecords(
@@ -37,7 +39,7 @@ export async function* scanRecords(
   const stamp = sqlPath([STAMP_FIELD]);
   const levels = partitionPaths(entity).map((path, i) => `"p${i}": ${sqlPath(path)}`);
   const stamped = `IS_DEFINED(${sqlPath([STAMP_FIELD, 'd'])})`;
-  const query = `SELECT VALUE {"i": ${sqlPath(['id'])}, "h": ${stamp}, ${levels.join(', ')}, "c": (${stamped} ? null : c)} FROM c WHERE ${conditions.join(' AND ')}`;
+  const query = `SELECT VALUE {"i": ${sqlPath(['id'])}, "h": ${stamp}, "t": ${sqlPath(['_ts'])}, "l": ${sqlPath([TTL_FIELD])}, ${levels.join(', ')}, "c": (${stamped} ? null : c)} FROM c WHERE ${conditions.join(' AND ')}`;
   const spec = { query, parameters: parameters.list() };
   for await (const { rows } of items.query(spec, { operation: 'scan', pageSize: PAGE, signal }))
     yield rows.map((row) => toSummary(place, row));
@@ -48,8 +50,11 @@ function toSummary(mapping: EntityMapping, row: JsonObject): RecordSummary {
   const id = row['i'];
   const key = { partition, id: typeof id === 'string' ? id : '' };
   const stamp = stampOf(row['h']);
+  const isGone = typeof stamp === 'object' && stamp.tombstone;
+  const expiry = isGone ? {} : documentExpiry(mapping.entity, { writtenS: row['t'], ttl: row['l'] });
   if (typeof stamp === 'object')
-    return { key, version: { term: stamp.term, counter: stamp.counter }, digest: stamp.digest };
+    return { key, version: { term: stamp.term, counter: stamp.counter }, digest: stamp.digest, ...expiry };
   const body = row['c'];
-  return { key, version: UNSTAMPED, digest: recordDigest(isJsonObject(body) ? valueOf(mapping, body) : {}) };
+  const digest = recordDigest(isJsonObject(body) ? valueOf(mapping, body) : {});
+  return { key, version: UNSTAMPED, digest, ...expiry };
 }

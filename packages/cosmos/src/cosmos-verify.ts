@@ -17,7 +17,7 @@ const text = (paths: readonly Path[]): string =>
 /**
  * Refuses an entity that the container cannot hold at all.
  *
- * @throws `InvalidOptionsError` when the id field is not `id`, or the container's partition key is another
+ * @throws `InvalidOptionsError` when the container's partition key is another, or nothing expires in it and the entity's records do
  */
 export function checkFit(entity: Entity, info: ContainerInfo): void {
   const problems: string[] = [];
@@ -26,6 +26,10 @@ export function checkFit(entity: Entity, info: ContainerInfo): void {
   if (wanted !== seen)
     problems.push(
       `its container is partitioned by ${seen}, the entity by ${wanted}; make key.partition say what the container has`,
+    );
+  if (entity.ttl !== undefined && info.defaultTtl === undefined)
+    problems.push(
+      `its records expire, and in its container nothing does; set the container's defaultTtl to ${entity.ttl ?? -1}`,
     );
   if (problems.length > 0)
     throw new InvalidOptionsError({
@@ -57,7 +61,7 @@ export async function verifyEntity(
     ...declaredAnswers(entity, discriminator, info),
     ...undeclaredAnswers(entity, discriminator, info),
     ...entity.indexes.filter((index) => index.unique === 'global').map(globalAnswer),
-    ttlAnswer(info),
+    ttlAnswer(entity, info),
     ...(removes ? [removalAnswer(entity)] : []),
   ];
 }
@@ -156,14 +160,23 @@ function globalAnswer({ fields }: EntityIndex): GateAnswer {
   };
 }
 
-// Documents that expire by themselves leave no tombstone, so the other store would keep them.
-function ttlAnswer(info: ContainerInfo): GateAnswer {
-  const passed = info.defaultTtl === undefined || info.defaultTtl === -1;
+// Documents that expire by themselves leave nothing behind to copy: the other store must know when they do.
+function ttlAnswer({ name, ttl }: Entity, { defaultTtl }: ContainerInfo): GateAnswer {
+  const declared = ttl === null ? -1 : ttl;
+  const passed = declared === defaultTtl;
+  const toDeclare = defaultTtl === -1 ? 'null' : `"${defaultTtl}s"`;
+  const declare = `declare in entity "${name}" what the container says: ttl: ${toDeclare}`;
+  const change = `set the container's defaultTtl to ${declared}`;
+  const fix = [defaultTtl === undefined ? [] : [declare], declared === undefined ? [] : [change]]
+    .flat()
+    .join('; or ');
   return {
-    name: 'no default lifetime',
+    name: 'time to live',
     passed,
-    seen: info.defaultTtl === undefined ? 'off' : String(info.defaultTtl),
-    wanted: 'defaultTtl off or -1: documents that expire by themselves leave nothing behind to copy',
+    seen: defaultTtl === undefined ? 'off' : `defaultTtl ${defaultTtl}`,
+    wanted: passed
+      ? 'the same in container and entity; whatever is stamped or copied back gets what remains as its ttl, which other readers see'
+      : fix,
   };
 }
 

@@ -22,6 +22,7 @@ import {
 } from '@polyphase/core';
 import type { CosmosContainer, ItemCall, PutOutcome } from './cosmos-container.ts';
 import { toDocument, toRecord } from './cosmos-document.ts';
+import { datesOf, documentExpiry } from './cosmos-expiry.ts';
 import { belongsTo, type EntityMapping } from './discriminator.ts';
 
 /** Attempts of one write before it gives up: each loses to somebody else, or gets no answer. */
@@ -83,11 +84,17 @@ export async function putRecord(
     readonly record: StoredRecord;
     readonly base: StoredRecord | undefined;
     readonly operation: string;
+    /** The `ttl` of the document, where that is not the value's. */
+    readonly ttl?: number | undefined;
   },
   signal: AbortSignal | undefined,
 ): ReturnType<CosmosContainer['put']> {
   const { uniqueKeys } = await place.items.info({ signal });
-  const document = toDocument(change.record, { ...place, uniquePaths: uniqueKeys.flat() });
+  const document = toDocument(change.record, {
+    ...place,
+    uniquePaths: uniqueKeys.flat(),
+    ttl: change.ttl,
+  });
   return place.items.put(document, change.base?.etag, itemCall(change.record.key, change.operation, signal));
 }
 
@@ -214,7 +221,7 @@ export async function writeRecord(
         : await putRecord(place, { record, base, operation: intent.kind }, signal);
       if (outcome.kind === 'written') {
         const result = toWriteResult(decision, intent);
-        return { ...result, existed: isGone || result.existed, record: withEtag(record, outcome.etag) };
+        return { ...result, existed: isGone || result.existed, record: asStored(place, record, outcome) };
       }
       if (outcome.kind === 'too young') {
         await growOlder(signal);
@@ -245,9 +252,16 @@ export function hasMark(record: StoredRecord | undefined, operationId: string): 
   return record?.operations.some((mark) => mark.id === operationId) === true;
 }
 
-/** A record with the ETag that its write answered with. */
-export function withEtag(record: StoredRecord, etag: string | undefined): StoredRecord {
-  return etag === undefined ? record : { ...record, etag };
+/** A record with what its write answered: the ETag, and by the date of the write the moment at which it expires. */
+export function asStored(
+  { entity }: Pick<RecordPlace, 'entity'>,
+  record: StoredRecord,
+  { etag, document }: Pick<Extract<PutOutcome, { kind: 'written' }>, 'etag' | 'document'>,
+): StoredRecord {
+  const stored = etag === undefined ? record : { ...record, etag };
+  return record.expiresAtMs === undefined || !document
+    ? stored
+    : { ...stored, ...documentExpiry(entity, datesOf(document)) };
 }
 
 function unknownOutcome({ entity }: RecordPlace, intent: WriteIntent, cause: unknown): UnknownOutcomeError {

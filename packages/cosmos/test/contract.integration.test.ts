@@ -81,6 +81,8 @@ const otherDocument = (id: string): JsonObject => ({
   id,
   kind: 'other',
   email: id,
+  badge: id,
+  seat: id,
   tenantId: 't1',
   scope: 't1',
   genre: 't1',
@@ -96,6 +98,7 @@ const capabilities: readonly Capability[] = [
   'single-partition',
   'unique',
   'not-unique-global',
+  'expiry',
   'foreign',
 ];
 

@@ -105,6 +105,7 @@ export async function createContainer(
       version: PartitionKeyDefinitionVersion.V2,
     },
     indexingPolicy: { compositeIndexes: compositeIndexesFor(entity) },
+    ...(entity.ttl === undefined ? {} : { defaultTtl: entity.ttl ?? -1 }),
     uniqueKeyPolicy: {
       uniqueKeys: unique.map((index) => ({ paths: index.fields.map((field) => `/${field}`) })),
     },

@@ -328,8 +328,9 @@ describe('prepare and verify', () => {
       'composite index /tenantId, /id',
       'composite index /email, /tenantId, /id',
       'unique key /email',
-      'no default lifetime',
+      'time to live',
     ]);
+    expect(failed.at(-1)?.wanted).toBe('declare in entity "accounts" what the container says: ttl: "60s"');
     for (const [i, index] of compositeIndexesFor(Account).entries())
       expect(failed[i]?.wanted).toContain(JSON.stringify(index));
   });
