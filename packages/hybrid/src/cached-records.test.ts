@@ -3,6 +3,7 @@ import {
   ConnectionError,
   defineEntity,
   encodeVersion,
+  type JsonObject,
   type RecordKey,
   type RecordVersion,
   type RepositoryStore,
@@ -22,6 +23,7 @@ const Note = defineEntity({
   name: 'notes',
   schema: z.object({ id: z.string(), tenantId: z.string(), text: z.string() }),
   key: { partition: 'tenantId', id: 'id' },
+  ttl: null,
 });
 const keyOf = (id: string): RecordKey => ({ partition: ['t'], id });
 const key = keyOf('a');
@@ -131,11 +133,11 @@ function world() {
   };
 }
 
-const put = (text: string, id = 'a'): WriteIntent => ({
+const put = (text: string, id = 'a', fields: JsonObject = {}): WriteIntent => ({
   kind: 'upsert',
   key: keyOf(id),
   operationId: crypto.randomUUID(),
-  value: { id, tenantId: 't', text },
+  value: { id, tenantId: 't', text, ...fields },
 });
 const textOf = (record: StoredRecord | undefined): unknown => record?.value?.['text'];
 
@@ -621,4 +623,23 @@ test('a record survives the way through the cache exactly', () => {
     decodeRecord(encodeRecord(record), { partition: [null, null, 1, '1', true], id: 'é' }),
   ).toBeUndefined();
   expect(decodeRecord('no JSON', record.key)).toBeUndefined();
+});
+
+test('an entry lives no longer than its record, and tells when that ends', async () => {
+  const { clock, process, state } = world();
+  const mine = process();
+  const { record } = await mine.write(put('short', 'a', { ttl: 10 }), {});
+  const both = async () => [await mine.read(key), (await mine.readMany([key]))[0]];
+  for (const read of await both())
+    expect(read).toMatchObject({ value: record.value, expiresAtMs: record.expiresAtMs });
+  expect(state.loads).toBe(1);
+  await clock.advance(9_999);
+  for (const read of await both()) expect(textOf(read)).toBe('short');
+  expect(state.loads).toBe(1);
+  await clock.advance(1);
+  for (const read of await both()) expect(textOf(read)).toBeUndefined();
+  expect(state.loads).toBe(2);
+  await clock.advance(1_000);
+  expect(textOf(await mine.read(key))).toBeUndefined();
+  expect(state.loads).toBe(2);
 });

@@ -262,7 +262,11 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
   async #fill(name: string, token: string, record: StoredRecord | undefined): Promise<boolean> {
     // Absence has no version of its own; it is refused where any write was invalidated not long ago.
     const entry = { version: record?.version ?? UNSTAMPED, payload: record && encodeRecord(record) };
-    return (await this.#try(() => this.#cache.fill(name, token, entry, this.#ttlMs()))) === true;
+    // By this process's clock, the only one at hand: an entry ends with its record, give or take what the clocks differ.
+    const endsAtMs = record?.value === undefined ? undefined : record.expiresAtMs;
+    const leftMs = (endsAtMs ?? Number.POSITIVE_INFINITY) - this.#clock.now();
+    const ttlMs = Math.max(1, Math.min(this.#ttlMs(), leftMs));
+    return (await this.#try(() => this.#cache.fill(name, token, entry, ttlMs))) === true;
   }
 
   async #invalidate(name: string, version: RecordVersion): Promise<void> {
@@ -422,7 +426,7 @@ export function decodeRecord(payload: string, key: RecordKey): StoredRecord | un
   const encoded = parsed(payload);
   if (!isEncoded(encoded) || encoded.id !== key.id || encoded.partition !== partitionText(key.partition))
     return undefined;
-  const { version, value, digest, operations, etag, base } = encoded;
+  const { version, value, digest, operations, etag, base, expiresAtMs } = encoded;
   return {
     key,
     version,
@@ -431,6 +435,7 @@ export function decodeRecord(payload: string, key: RecordKey): StoredRecord | un
     operations,
     ...(etag === undefined ? {} : { etag }),
     ...(base === undefined ? {} : { base }),
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };
 }
 

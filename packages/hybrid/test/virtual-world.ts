@@ -60,8 +60,17 @@ export class VirtualWorld {
     entities: { notes: { policy: 'cosmos-only' }, others: { policy: 'cosmos-only' } },
   };
 
-  constructor(options: { readonly cache?: (options: { readonly clock: ManualClock }) => CacheStore } = {}) {
+  readonly #note: typeof Note;
+
+  constructor(
+    options: {
+      readonly cache?: (options: { readonly clock: ManualClock }) => CacheStore;
+      /** The entity of the walks, as this world has it. @default Note */
+      readonly note?: typeof Note;
+    } = {},
+  ) {
     this.#cache = options.cache?.({ clock: this.clock });
+    this.#note = options.note ?? Note;
   }
 
   /** The process that is at work. */
@@ -84,7 +93,7 @@ export class VirtualWorld {
           ...faultyStores({ cosmos: this.cosmos, postgres: this.postgres }, this.plan),
           ...(this.#cache && { cache: this.#cache }),
         },
-        entities: [Note, Other],
+        entities: [this.#note, Other],
         config: { loaded: this.#wish },
         protocol,
         clock: this.clock,
@@ -148,7 +157,10 @@ export class VirtualWorld {
     let found: readonly string[] = [];
     const end = this.clock.monotonic() + 10_000;
     while (this.clock.monotonic() < end) {
-      found = differing(await liveOf(this.cosmos.records(Note)), await liveOf(this.postgres.records(Note)));
+      found = differing(
+        await liveOf(this.cosmos.records(this.#note)),
+        await liveOf(this.postgres.records(this.#note)),
+      );
       if (found.length === 0) break;
       await this.clock.advance(this.clock.nextMs ?? 1);
     }

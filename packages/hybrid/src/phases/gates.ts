@@ -48,6 +48,7 @@ export class Gates {
         return [
           () => this.#backfilled(),
           (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.#documentsFit(signal),
           (signal) => this.#sameInBoth(0, signal),
         ];
       case '2 3':
@@ -56,12 +57,14 @@ export class Gates {
         return [
           () => this.#following(),
           (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.#documentsFit(signal),
           (signal) => this.#rowsFit(signal),
           (signal) => this.#sameInBoth(this.#group.limits.reconcileAgeMs, signal),
         ];
       case '4 5':
         return [
           (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.#documentsFit(signal),
           (signal) => this.#rowsFit(signal),
           (signal) => this.#recentSame(signal),
         ];
@@ -69,6 +72,7 @@ export class Gates {
         return [
           (signal) => this.#reverseSmall(signal),
           (signal) => this.conflictsDecided(signal),
+          (signal) => this.#documentsFit(signal),
           (signal) => this.#sameInBoth(0, signal),
         ];
       case '6 7':
@@ -97,12 +101,15 @@ export class Gates {
   }
 
   async #fits(signal: AbortSignal): Promise<readonly GateAnswer[]> {
-    const { entity, stores } = this.#group;
+    const { entity } = this.#group;
     await this.#postgres.prepare([entity], { signal });
-    return [
-      ...((await stores.cosmos?.verify(entity, { signal })) ?? []),
-      ...(await this.#postgres.verify(entity, { signal })),
-    ];
+    return [...(await this.#documentsFit(signal)), ...(await this.#postgres.verify(entity, { signal }))];
+  }
+
+  // Looked at again on the way: somebody may have changed the container, its default time to live above all.
+  async #documentsFit(signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    const { entity, stores } = this.#group;
+    return (await stores.cosmos?.verify(entity, { signal })) ?? [];
   }
 
   // Before PostgreSQL can be the authority, its unique indexes must hold every row: values that clash are kept out of them.

@@ -1,4 +1,10 @@
-import type { DocumentStore, RecordStore, RelationalStore, StoredRecord } from '@polyphase/core';
+import {
+  type DocumentStore,
+  type RecordStore,
+  type RelationalStore,
+  recordDigest,
+  type StoredRecord,
+} from '@polyphase/core';
 import { type MemoryDocumentStore, memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
@@ -108,5 +114,45 @@ describe('a record that is written all the time', () => {
 
   it('lags where its copy stands still', async () => {
     expect((await compareBusy(false)).differences).toEqual([{ key, kind: 'lag' }]);
+  });
+});
+
+/** Compares stores whose copies of one record expire then, in seconds from now; undefined: never, null: there is no copy. */
+async function compareExpiring(
+  cosmosS: number | undefined | null,
+  postgresS: number | undefined | null,
+): Promise<Comparison> {
+  const value = { id: '1', owner: 'a', text: 'x' };
+  const copyOf = (seconds: number | undefined): StoredRecord => ({
+    key,
+    version: { term: 1, counter: 7 },
+    value,
+    digest: recordDigest(value),
+    operations: [],
+    expiresAtMs: seconds === undefined ? undefined : Date.UTC(2026, 0, 1) + seconds * 1_000,
+  });
+  return compareWhile(
+    async ({ cosmos, postgres }) => {
+      if (cosmosS !== null) await cosmos.records(Note).apply([{ record: copyOf(cosmosS) }]);
+      if (postgresS !== null) await postgres.records(Note).apply([{ record: copyOf(postgresS) }]);
+    },
+    async () => undefined,
+  );
+}
+
+describe('a record that expires', () => {
+  it.each<[string, number | undefined | null, number | undefined | null, string | undefined]>([
+    ['at moments a second apart is the same', 60, 61, undefined],
+    ['at moments further apart is a difference', 60, 62, 'expiry'],
+    ['in one store only is a difference', 60, undefined, 'expiry'],
+    ['in the other store only is a difference', undefined, 60, 'expiry'],
+    ['and has done so in one store, and is about to in the other, is no difference', null, 0.5, undefined],
+    ['and is about to in one store, and has in the other, is no difference', 0.5, -0.5, undefined],
+    ['and was never copied back is a difference', null, 60, 'removed'],
+    ['has done so in both is no difference', null, -60, undefined],
+    ['and lives on in one store is a difference', undefined, -60, 'expiry'],
+  ])('%s', async (_, cosmosS, postgresS, kind) => {
+    const { differences } = await compareExpiring(cosmosS, postgresS);
+    expect(differences).toEqual(kind === undefined ? [] : [{ key, kind }]);
   });
 });

@@ -8,6 +8,7 @@ import {
   type RecordVersion,
   type ScanOptions,
   type StoredRecord,
+  sameExpiry,
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 
@@ -21,9 +22,10 @@ export interface Difference {
   /**
    * `lag`: older in the copy, or not there yet. `corrupt`: one version, two bodies. `foreign`: newer in the copy than in the
    * authority. `removed`: Cosmos DB, the authority, has neither document nor tombstone where PostgreSQL has a record, twice in a
-   * row: another program removed the document. It is reported and never repeated.
+   * row: another program removed the document. It is reported and never repeated. `expiry`: the same in both, but they would forget
+   * it at different moments.
    */
-  readonly kind: 'lag' | 'corrupt' | 'foreign' | 'removed';
+  readonly kind: 'lag' | 'corrupt' | 'foreign' | 'removed' | 'expiry';
 }
 
 /** What a comparison found. */
@@ -46,6 +48,8 @@ export interface CompareOptions {
 interface Found extends Difference {
   readonly version: RecordVersion | undefined;
   readonly copied: RecordVersion | undefined;
+  /** Whether one of the two is to expire: then the other may have done so a moment before, which is no difference. */
+  readonly expires: boolean;
 }
 
 interface Sides {
@@ -56,7 +60,7 @@ interface Sides {
 }
 
 /**
- * Compares every record of both stores by version and digest. Nothing is concluded from one pair of reads: what differs is read
+ * Compares every record of both stores by version, digest and expiry. Nothing is concluded from one pair of reads: what differs is read
  * again as authority, copy, authority, and what lags is given time.
  */
 export async function compareStores(group: Group, options: CompareOptions): Promise<Comparison> {
@@ -115,12 +119,15 @@ async function scanBoth(
       const text = keyText(summary.key);
       const copy = copies.get(text);
       copies.delete(text);
-      if (!copy || copy.digest !== summary.digest || compareVersions(copy.version, summary.version) !== 0)
-        suspects.push(summary.key);
+      if (!copy || !sameSummary(copy, summary)) suspects.push(summary.key);
     }
   }
   for (const copy of copies.values()) suspects.push(copy.key);
   return { suspects, seen };
+}
+
+function sameSummary(a: RecordSummary, b: RecordSummary): boolean {
+  return a.digest === b.digest && compareVersions(a.version, b.version) === 0 && sameExpiry(a, b);
 }
 
 async function lookAgain(
@@ -139,8 +146,12 @@ async function lookAgain(
     const lagging: Difference[] = [];
     for (let at = 0; at < pending.length; at += CHUNK) {
       const found = await judge(sides, pending.slice(at, at + CHUNK), options.signal);
-      for (const { key, kind, version, copied } of found) {
+      for (const { key, kind, version, copied, expires } of found) {
         const text = keyText(key);
+        if (expires && kind !== 'lag' && kind !== 'corrupt') {
+          lagging.push({ key, kind });
+          continue;
+        }
         // One look proves nothing: the record may be on its way back.
         if (kind === 'removed' && !missed.has(text)) {
           missed.add(text);
@@ -173,7 +184,8 @@ async function judge(
   const copies = await sides.copy.readMany(keys, { signal });
   const after = await sides.authority.readMany(keys, { signal });
   return keys.flatMap((key, i) => {
-    const found = { key, version: after[i]?.version, copied: copies[i]?.version };
+    const expires = [after[i], copies[i]].some((record) => record?.expiresAtMs !== undefined);
+    const found = { key, version: after[i]?.version, copied: copies[i]?.version, expires };
     const kind = verdict(sides, before[i], copies[i]);
     // Written meanwhile: the copy may be of before, of after, or of between; what was written is in the next comparison.
     if (kind === undefined || sameCopy(before[i], after[i]))
@@ -201,5 +213,6 @@ function verdict(
   const order = compareVersions(copy.version, authority.version);
   if (order < 0 || authority.version.term === 0) return 'lag';
   if (order > 0) return 'foreign';
-  return copy.digest === authority.digest ? undefined : 'corrupt';
+  if (copy.digest !== authority.digest) return 'corrupt';
+  return sameExpiry(copy, authority) ? undefined : 'expiry';
 }

@@ -4,6 +4,7 @@ import {
   type ChangeFeed,
   type CheckpointAdvance,
   type ControlRow,
+  type CopyOutcome,
   compareCopies,
   compareVersions,
   type FeedPage,
@@ -17,6 +18,7 @@ import {
   keyText,
   type RecordCopy,
   type StoredRecord,
+  sameExpiry,
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import type { Membership } from '../phases/membership.ts';
@@ -208,11 +210,27 @@ export class FeedRelay {
     const outcomes = await this.#group.records('postgres').apply(copies, { checkpoint, journal, signal });
     this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });
     this.#read += page.changes.length;
+    if (row && authorityOf(row.phase) === 'postgres') await this.#correct(copies, outcomes, signal);
     return outcomes.filter((outcome) => outcome.kind === 'applied').length;
   }
 
+  // PostgreSQL is the authority. What was long on its way to Cosmos DB, or was touched there under its stamp, would outlive its row,
+  // or end before it.
+  async #correct(
+    copies: readonly RecordCopy[],
+    outcomes: readonly CopyOutcome[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const off = outcomes.flatMap((outcome, i): readonly RecordCopy[] => {
+      const copy = copies[i];
+      const there = outcome.kind === 'same' ? outcome.there : undefined;
+      return copy && there && !sameExpiry(copy.record, there) ? [{ record: there }] : [];
+    });
+    if (off.length > 0) await this.#group.records('cosmos').apply(off, { signal });
+  }
+
   // Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (an old stamp
-  // put back, a body changed under it), gets a new stamp before anything else. If its ETag has moved on, it was only old: what moved
+  // put back, a body changed under it, a lifetime begun anew), gets a new stamp before anything else. If its ETag has moved on, it was only old: what moved
   // it comes later in the feed.
   async #stamp(
     records: readonly StoredRecord[],
@@ -226,7 +244,8 @@ export class FeedRelay {
     for (const [i, record] of records.entries()) {
       const row = rows[i];
       const verdict = compareCopies(record, row);
-      if (record.version.term !== 0 && (verdict === 'newer' || verdict === 'same')) copies.push({ record });
+      const isFit = verdict === 'newer' || (verdict === 'same' && expireTogether(record, row));
+      if (record.version.term !== 0 && isFit) copies.push({ record });
       // A row of a later term (a table put back from elsewhere) stands above every stamp of this one: stamping would never end.
       else if (row && row.version.term > found.term) {
         // Unless the authority moved while the page was on its way: then the row is no stray, and the rules of that side hold.
@@ -322,6 +341,10 @@ export class FeedRelay {
       { signal },
     );
   }
+}
+
+function expireTogether(record: StoredRecord, row: StoredRecord | undefined): boolean {
+  return !row || record.value === undefined || sameExpiry(record, row);
 }
 
 function stamped(record: StoredRecord, row: StoredRecord | undefined, found: Found): StoredRecord {
