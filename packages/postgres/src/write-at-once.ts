@@ -20,8 +20,6 @@ import { BEGIN, COMMIT, committed } from './transaction.ts';
 export interface AtOnce {
   /** The group that it is fenced by. */
   readonly fence: string | undefined;
-  /** What is sent before it: expired rows leave the unique values that it wants. */
-  readonly before: readonly BoundStatement[];
   readonly statement: BoundStatement;
   /** The record as it was stored; undefined when a condition did not hold, and nothing was. */
   readonly record: (answer: StatementResult | undefined) => StoredRecord | undefined;
@@ -59,12 +57,10 @@ export function atOnce(
     operations: [],
   };
   checkRow(table.entity, wish);
-  const row = rowInput(table, wish);
   const lifetimeS = lifetimeOf(table.entity, value);
   return {
     fence,
-    before: statements.freeUnique ? [statements.freeUnique.bind(row)] : [],
-    statement: statement.bind({ ...row, operationId, fence, expected, lifetimeS }),
+    statement: statement.bind({ ...rowInput(table, wish), operationId, fence, expected, lifetimeS }),
     record: (answer) => {
       const made = statement.rows(answer)[0];
       return made && { ...wish, ...made };
@@ -101,8 +97,7 @@ export async function sendAtOnce(
 ): Promise<readonly AtOnceOutcome[]> {
   const fences = new Set(writes.map(({ fence }) => fence).filter((it) => it !== undefined));
   const shares = [...fences].map((fence) => shareGroup.bind(fence));
-  const begin = writes.length > 1 ? [BEGIN, HURRY] : [BEGIN];
-  const lead = [...begin, ...shares, ...writes.flatMap(({ before }) => before)];
+  const lead = writes.length > 1 ? [BEGIN, HURRY, ...shares] : [BEGIN, ...shares];
   session.open = true;
   let answers: readonly StatementResult[];
   try {

@@ -101,7 +101,7 @@ describeWith('postgres')('records that expire in PostgreSQL', () => {
     expect((await columnsOf('a'))?.hyb_clash).toBe(false);
   });
 
-  test('a write of one round trip has its moment by the date of the server, and takes over in it', async () => {
+  test('a write of one round trip has its moment by the date of the server, and goes the other way to take a unique value over', async () => {
     const began = Date.now();
     const made = await records.write(create(seat('a', { email: 'x', ttl: 60 })), { term: 1 });
     const moment = made.record.expiresAtMs ?? 0;
