@@ -42,6 +42,11 @@ export interface AdvanceOptions extends CallOptions {
    * phase in which this store is the authority.
    */
   readonly exclusive?: boolean | undefined;
+  /**
+   * Moves the row only where the journal has no open dead letter of an entity of the group's name, looked at when nothing is in flight any
+   * more. Wanted for the step that makes this store the authority: what is open then would be taken for the truth.
+   */
+  readonly whenMended?: boolean | undefined;
 }
 
 /** Keeps the control row. Its compare-and-set is the only commit point of the protocol. */
@@ -50,7 +55,7 @@ export interface ControlStore {
   read(group: string, options?: CallOptions): Promise<ControlRow | undefined>;
   /** Makes the row unless there is one; answers with the row that is there. */
   create(row: ControlRow, options?: CallOptions): Promise<ControlRow>;
-  /** Moves the row from `epoch` to `epoch + 1`. Undefined when it is no longer at that epoch: read it again. */
+  /** Moves the row from `epoch` to `epoch + 1`. Undefined when it is no longer at that epoch, or not mended: look again. */
   advance(
     group: string,
     epoch: number,

@@ -45,7 +45,8 @@ export class PostgresControlStore implements ControlStore {
     change: ControlChange,
     options: AdvanceOptions = {},
   ): Promise<ControlRow | undefined> {
-    const bound = advanceControl.bind({ group, epoch, ...change });
+    const whenMended = options.whenMended === true;
+    const bound = advanceControl.bind({ group, epoch, ...change, whenMended });
     const where = { ...place('advance', group, options), unknownAs: `${group} ${epoch}` };
     if (options.exclusive !== true)
       return advanceControl.rows((await this.#connections.run([bound], where))[0])[0];

@@ -8,6 +8,7 @@ import {
 } from '../control.ts';
 import { FencedError, InvalidOptionsError, NotFoundError, SealedError } from '../errors.ts';
 import type { CallOptions } from '../record-store.ts';
+import type { MemoryJournal } from './memory-journal.ts';
 import { MemoryLock, type Unlock } from './memory-locks.ts';
 import { turn } from './memory-turn.ts';
 
@@ -26,6 +27,11 @@ function copyRow(row: ControlRow): ControlRow {
 export class MemoryControl implements ControlStore {
   readonly #rows = new Map<string, ControlRow>();
   readonly #locks = new Map<string, MemoryLock>();
+  readonly #journal: MemoryJournal;
+
+  constructor(options: { readonly journal: MemoryJournal }) {
+    this.#journal = options.journal;
+  }
 
   async read(group: string, options?: CallOptions): Promise<ControlRow | undefined> {
     await turn(options);
@@ -52,6 +58,7 @@ export class MemoryControl implements ControlStore {
     try {
       const row = this.#rows.get(group);
       if (row?.epoch !== epoch) return undefined;
+      if (options.whenMended === true && this.#journal.countNow(group).deadLetters > 0) return undefined;
       const next = { ...row, phase: change.phase, term: change.term, epoch: epoch + 1 };
       this.#rows.set(group, next);
       return copyRow(next);

@@ -28,6 +28,11 @@ export class MemoryJournal implements Journal {
     options?: CallOptions,
   ): Promise<{ readonly deadLetters: number; readonly conflicts: number }> {
     await turn(options);
+    return this.countNow(entity);
+  }
+
+  /** Counts without waiting for anything. */
+  countNow(entity: string): { readonly deadLetters: number; readonly conflicts: number } {
     const entries = this.#of(entity);
     const deadLetters = entries.filter((entry) => entry.kind === 'dead-letter').length;
     return { deadLetters, conflicts: entries.length - deadLetters };

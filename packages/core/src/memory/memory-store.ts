@@ -165,8 +165,8 @@ export function memoryRelationalStore(options: MemoryStoreOptions = {}): Relatio
   const tables = new MemoryTables({ kind: 'rows', clock });
   const leases = new MemoryLeases({ clock });
   const checkpoints = new MemoryCheckpoints({ leases });
-  const control = new MemoryControl();
   const journal = new MemoryJournal();
+  const control = new MemoryControl({ journal });
   const dirtyKeys = new MemoryDirtyKeys({ clock, tableOf: (name) => tables.named(name) });
   const rows = { control, dirtyKeys, journal, checkpoints };
   return {

@@ -80,6 +80,31 @@ const rows: readonly Case[] = [
     },
   },
   {
+    name: 'an advance that wants everything mended waits for the last dead letter, and for nothing else',
+    requires: [],
+    run: async ({ store: { control, journal } }) => {
+      await control.create(row('5', 1));
+      const entry = {
+        entity: GROUP,
+        key: 'k',
+        reason: 'a test',
+        issues: [],
+        bodies: { theirs: undefined, ours: undefined },
+      };
+      await journal.append([
+        { ...entry, kind: 'conflict' },
+        { ...entry, kind: 'dead-letter', entity: 'another' },
+        { ...entry, kind: 'dead-letter' },
+      ]);
+      const advance = (exclusive: boolean) =>
+        control.advance(GROUP, 1, { phase: '6', term: 2 }, { exclusive, whenMended: true });
+      for (const exclusive of [false, true]) equal(await advance(exclusive), undefined, 'open');
+      equal(await control.read(GROUP), row('5', 1), 'unchanged');
+      await journal.resolve(GROUP, ['k']);
+      equal(present(await advance(true), 'mended').phase, '6', 'mended');
+    },
+  },
+  {
     name: 'of advances from one epoch at the same time one succeeds',
     requires: [],
     run: async ({ store: { control } }) => {

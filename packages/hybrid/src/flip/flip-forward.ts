@@ -23,7 +23,8 @@ export interface FlipForward {
  * 2. calls that are under way in this process end, under the lease they have, and the lease is given up;
  * 3. only now the cut is taken: a marker in each feed range, and the relay reads past all of them;
  * 4. what was written since the last clean comparison is compared one by one; one difference ends it;
- * 5. one compare-and-set under the exclusive lock is the commit point, and the only one.
+ * 5. with a dead letter open, which is what a row becomes that others change under the seal, it ends;
+ * 6. one compare-and-set under the exclusive lock is the commit point, and the only one; it looks for dead letters once more.
  *
  * @throws {@link SealedError} when a step finds that the flip must be given up; whatever the stores throw; the signal's reason
  */
@@ -45,5 +46,7 @@ export async function flipForward(
   await flip.relay.drain(signal);
   const found = await flip.gates.compareSinceClean(signal);
   if (found.differences.length > 0) throw giveUp(describe(found));
+  const refused = (await flip.gates.deadLettersMended(signal)).find(({ passed }) => !passed);
+  if (refused) throw giveUp(`${refused.seen} dead letters wait to be mended`);
   return flip.commit(row, signal);
 }

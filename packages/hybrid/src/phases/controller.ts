@@ -168,12 +168,14 @@ export class Controller {
     term: number,
     signal: AbortSignal,
   ): Promise<ControlRow | undefined> {
+    // A row that others changed under the seal would be the truth from here on.
+    const whenMended = row.phase === '5' && phase === '6';
     const exclusive = PHASES[row.phase].authority === 'postgres' || PHASES[phase].authority === 'postgres';
     const moved = await this.#postgres.control.advance(
       row.group,
       row.epoch,
       { phase, term },
-      { exclusive, signal },
+      { exclusive, whenMended, signal },
     );
     if (!moved) return undefined;
     // The commit and every step after it write no permit: the row alone is what counts there.

@@ -47,23 +47,23 @@ export class Gates {
       case '1 2':
         return [
           () => this.#backfilled(),
-          (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.deadLettersMended(signal),
           (signal) => this.#documentsFit(signal),
           (signal) => this.#sameInBoth(0, signal),
         ];
       case '2 3':
-        return [() => this.#following(), (signal) => this.#journalEmpty('deadLetters', signal)];
+        return [() => this.#following(), (signal) => this.deadLettersMended(signal)];
       case '3 4':
         return [
           () => this.#following(),
-          (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.deadLettersMended(signal),
           (signal) => this.#documentsFit(signal),
           (signal) => this.#rowsFit(signal),
           (signal) => this.#sameInBoth(this.#group.limits.reconcileAgeMs, signal),
         ];
       case '4 5':
         return [
-          (signal) => this.#journalEmpty('deadLetters', signal),
+          (signal) => this.deadLettersMended(signal),
           (signal) => this.#documentsFit(signal),
           (signal) => this.#rowsFit(signal),
           (signal) => this.#recentSame(signal),
@@ -92,6 +92,11 @@ export class Gates {
   /** Whether nothing waits in the journal for a person to say which of two bodies holds. */
   async conflictsDecided(signal: AbortSignal): Promise<readonly GateAnswer[]> {
     return this.#journalEmpty('conflicts', signal);
+  }
+
+  /** Whether nothing that could not be copied, or that others changed in PostgreSQL, waits in the journal to be mended. */
+  async deadLettersMended(signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    return this.#journalEmpty('deadLetters', signal);
   }
 
   /** Forgets comparisons: the stores have changed hands since. */

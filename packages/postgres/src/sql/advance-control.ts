@@ -7,6 +7,7 @@ import { CONTROL_COLUMNS, controlRow } from './read-control.ts';
 export interface AdvanceInput extends ControlChange {
   readonly group: string;
   readonly epoch: number;
+  readonly whenMended: boolean;
 }
 
 /** Moves a control row by compare-and-set on its epoch: the row, or none. */
@@ -15,6 +16,9 @@ export const advanceControl: Statement<AdvanceInput, ControlRow> = defineStateme
     update polyphase.control
     set phase = ${slot(({ phase }) => phase)}::text, term = ${slot(({ term }) => String(term))}::int, epoch = epoch + 1
     where group_name = ${slot(({ group }) => group)}::text and epoch = ${slot(({ epoch }) => String(epoch))}::bigint
+      and (not ${slot(({ whenMended }) => String(whenMended))}::boolean or not exists (
+        select from polyphase.journal where entity = group_name and kind = 'dead-letter' and resolved_at is null
+      ))
     returning ${CONTROL_COLUMNS}`,
   controlRow,
 );
