@@ -13,7 +13,10 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'test-support/src/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'test-support/src/**/*.test.ts', 'proof/**/*.test.ts'],
+        },
       },
       {
         ...shared,
