@@ -1,6 +1,7 @@
 import type { Action } from './action.ts';
 import { coordinatorActions } from './coordinator-actions.ts';
 import { memberActions } from './member-actions.ts';
+import { openingActions } from './opening-actions.ts';
 import { relayActions } from './relay-actions.ts';
 import { RANGES } from './state.ts';
 import type { World } from './world.ts';
@@ -9,6 +10,7 @@ import { worldActions } from './world-actions.ts';
 /** Everything that can happen in a world, one row for each kind of event. */
 export const ACTIONS: readonly Action[] = [
   ...memberActions,
+  ...openingActions,
   ...coordinatorActions,
   ...relayActions,
   ...worldActions,

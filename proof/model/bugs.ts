@@ -69,7 +69,7 @@ export const BUGS = {
   },
   'opening outlives a seal': {
     mistake: 'a permit that opens again goes on with its former opening',
-    breaks: 'D8',
+    breaks: 'D1',
     world: 'forth and back',
   },
   'abort opens the permit first': {
@@ -109,12 +109,12 @@ export const BUGS = {
   },
   'lease checked only before': {
     mistake: 'a write is acknowledged whatever became of its lease',
-    breaks: 'D1',
+    breaks: 'D6',
     world: 'flip',
   },
   'any lease confirms': {
     mistake: 'after the call any valid lease will do, of whatever opening',
-    breaks: 'D8',
+    breaks: 'D1',
     world: 'forth and back',
   },
   'acknowledged with a write under way': {
@@ -132,10 +132,15 @@ export const BUGS = {
     breaks: 'D1',
     world: 'acknowledged seals',
   },
-  'an absent permit means phase 0': {
-    mistake: 'a process without PostgreSQL makes the permit that somebody purged',
+  'permit can be purged': {
+    mistake: 'a lifetime of the container purges the permit, and its absence is taken for phase 0',
     breaks: 'S',
     world: 'forth and back',
+  },
+  'first permit overwrites one that is there': {
+    mistake: 'who makes the first row takes the stores for empty, though a permit was made since',
+    breaks: 'D1',
+    world: 'birth',
   },
   'phase read without the lock': {
     mistake: 'a transaction reads the phase and takes no lock',
@@ -149,7 +154,7 @@ export const BUGS = {
   },
   'no dirty key': {
     mistake: 'a transaction leaves no dirty key',
-    breaks: 'D5',
+    breaks: 'D1',
     world: 'back unseen',
   },
   'rollback without a drain': {
@@ -159,7 +164,7 @@ export const BUGS = {
   },
   'dirty key removed whatever was written since': {
     mistake: 'the reverse relay removes an entry that was renewed meanwhile',
-    breaks: 'D5',
+    breaks: 'D1',
     world: 'back unseen',
   },
   'rearmed without marking': {
@@ -219,7 +224,7 @@ export const BUGS = {
   },
   'deletes remove documents': {
     mistake: 'a delete removes the document and leaves no tombstone',
-    breaks: 'D5',
+    breaks: 'D2',
     world: 'from capture',
   },
   'purged before the relay has passed': {

@@ -118,6 +118,7 @@ function moveRow(model: Model, coordinator: CoordinatorView, to: number, term: n
 
 function hasWork(model: Model): boolean {
   const { row, permit } = model.state;
+  if (row.epoch === 0) return false;
   if (model.next(row.phase) !== undefined) return true;
   if (POSTGRES_OWNS[row.phase] === true) return false;
   return permit.epoch < row.epoch || (row.phase === PHASE.armed && permit.drain === LEASE.long);

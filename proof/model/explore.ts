@@ -110,7 +110,7 @@ class Search {
       }
       this.#depth += 1;
     }
-    const stuck = this.#ways && findStuck(this.#seen.size, this.#ways);
+    const stuck = this.#ways && this.#model.asks(STUCK) ? findStuck(this.#seen.size, this.#ways) : undefined;
     return this.#result(stuck === undefined ? undefined : STUCK, stuck ?? 0, true);
   }
 

@@ -21,6 +21,10 @@ export function begin(model: Model): void {
     lease,
     drain: lease,
   });
+  if (world.isNew === true) {
+    state.row.clear();
+    state.permit.clear();
+  }
   become(state.common, { ...world.budgets, now: BEGIN });
   at(state.ranges, WHOLE).exists = 1;
   for (const relay of state.relays) Object.assign(relay, { view: phase, viewTerm: state.row.term });

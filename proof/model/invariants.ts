@@ -23,7 +23,11 @@ export type Invariant = keyof typeof INVARIANTS;
 export function violationOf(model: Model): string | undefined {
   const { ghost } = model.state;
   if (ghost.fault !== 0) return BROKEN[ghost.fault];
-  return lostOf(model) ?? structureOf(model) ?? (isAtRest(model) ? restOf(model) : undefined);
+  for (const invariant of [lostOf, structureOf, restOf]) {
+    const why = invariant(model);
+    if (why !== undefined && model.asks(why)) return why;
+  }
+  return undefined;
 }
 
 function lostOf(model: Model): string | undefined {
@@ -43,7 +47,7 @@ function lostOf(model: Model): string | undefined {
 function structureOf(model: Model): string | undefined {
   const { ghost, permit, members } = model.state;
   if (ghost.cosmosTerms & ghost.postgresTerms) return 'D6 both stores acknowledged writes in one term';
-  if (!isPostgres(model) || !model.seesStructure) return undefined;
+  if (!isPostgres(model)) return undefined;
   if (permit.open === 1) return 'S PostgreSQL is the authority, and the permit is open';
   if (members.some(({ lease }) => lease !== LEASE.none))
     return 'S PostgreSQL is the authority, and a lease to write to Cosmos DB is valid';
@@ -69,6 +73,7 @@ function isAtRest(model: Model): boolean {
 }
 
 function restOf(model: Model): string | undefined {
+  if (!isAtRest(model)) return undefined;
   const { ghost, keys, row } = model.state;
   const { feed } = at(RULES, row.phase);
   // Where no feed is read, PostgreSQL or Cosmos DB stands alone; while it is rearmed, nothing is promised yet.

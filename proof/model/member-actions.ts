@@ -143,16 +143,6 @@ const leases: readonly Action[] = [
     },
   },
   {
-    name: 'makes a permit, since there is none',
-    actor: 'member',
-    guard: (model, i) =>
-      model.has('an absent permit means phase 0') &&
-      model.state.permit.exists === 0 &&
-      wanted(model, i) !== undefined,
-    effect: (model) =>
-      become(model.state.permit, { exists: 1, open: 1, term: 1, lease: LEASE.long, drain: LEASE.long }),
-  },
-  {
     name: 'gets its lease',
     actor: 'member',
     guard: (model, i) => at(model.state.members, i).grant !== 0,

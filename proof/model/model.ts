@@ -35,17 +35,11 @@ export class Model {
   readonly operationsOf: readonly number[];
   /** The operations that delete, as bits. */
   readonly deletes: number;
-  /**
-   * Whether what the protocol is made of is looked at as well. Not where a bug is to be found by what it does to callers: that
-   * takes more steps.
-   */
-  readonly seesStructure: boolean;
   readonly #next: readonly (readonly (number | undefined)[])[];
 
   constructor(world: World) {
     this.world = world;
     this.state = new State(world);
-    this.seesStructure = world.bug === undefined || BUGS[world.bug].breaks === 'S';
     this.documents = new Documents(world.bug);
     const all = world.members.flatMap(({ operations }) => operations);
     this.operationsOf = this.state.keys.map((_, key) =>
@@ -57,6 +51,11 @@ export class Model {
       return to === undefined ? undefined : phaseNumber(to);
     };
     this.#next = world.wishes.map((wish) => PHASE_OF.map((from) => step(from, wish)));
+  }
+
+  /** Whether a violation of an invariant is looked for: of each, or of the one that a seeded bug must break. */
+  asks(why: string): boolean {
+    return this.world.bug === undefined || why.startsWith(`${BUGS[this.world.bug].breaks} `);
   }
 
   /** Whether this mistake is made. */

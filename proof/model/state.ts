@@ -125,6 +125,8 @@ export const AT = {
     commit: 9,
     reverse: 10,
     mark: 11,
+    makePermit: 12,
+    makeRow: 13,
   },
   relay: { judge: 1, stamp: 2, apply: 3 },
   copier: { apply: 1, settle: 2, done: 3 },

@@ -14,8 +14,7 @@ export const BROKEN = [
 
 /** Notes that what is never to happen has happened. The first is kept. */
 export function note(model: Model, what: (typeof BROKEN)[number]): void {
-  if (what.startsWith('S') && !model.seesStructure) return;
-  model.state.ghost.fault ||= BROKEN.indexOf(what);
+  if (model.asks(what)) model.state.ghost.fault ||= BROKEN.indexOf(what);
 }
 
 /** Stores a document in Cosmos DB, which gives it the next place in the feed. */

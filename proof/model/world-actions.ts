@@ -152,7 +152,7 @@ const outside: readonly Action[] = [
     actor: 'world',
     fault: true,
     guard: (model) =>
-      model.has('an absent permit means phase 0') && isPostgres(model) && model.state.permit.exists === 1,
+      model.has('permit can be purged') && isPostgres(model) && model.state.permit.exists === 1,
     effect: (model) => model.state.permit.clear(),
   },
 ];

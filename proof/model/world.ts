@@ -48,6 +48,8 @@ export interface World {
   readonly relays: 1 | 2;
   /** The phase of the row at the start. */
   readonly start: Phase;
+  /** Neither row nor permit is there yet. */
+  readonly isNew?: boolean | undefined;
   /** What config wishes for, one after the other; the next wish may come at any time. */
   readonly wishes: readonly Wish['phase'][];
   readonly budgets: Budgets;

@@ -71,6 +71,16 @@ export const WORLDS: readonly World[] = [
   },
   {
     ...plain,
+    name: 'birth',
+    members: [cosmosOnly(put(2))],
+    coordinators: 2,
+    start: '0',
+    isNew: true,
+    seed: 'none',
+    budgets: { ...none, aborts: 1 },
+  },
+  {
+    ...plain,
     name: 'seal before arming ends',
     coordinators: 2,
     start: '3',
