@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { INVARIANTS } from './model/invariants.ts';
 import { type ModelProof, proveModel } from './model/prove-model.ts';
 
-const STATES = 12_000_000;
+const STATES = 20_000_000;
 const PROGRESS_MS = 2_000;
 
 const number = new Intl.NumberFormat('en');

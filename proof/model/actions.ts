@@ -1,5 +1,6 @@
 import type { Action } from './action.ts';
 import { coordinatorActions } from './coordinator-actions.ts';
+import { copyActions } from './copy-actions.ts';
 import { memberActions } from './member-actions.ts';
 import { openingActions } from './opening-actions.ts';
 import { relayActions } from './relay-actions.ts';
@@ -13,6 +14,7 @@ export const ACTIONS: readonly Action[] = [
   ...openingActions,
   ...coordinatorActions,
   ...relayActions,
+  ...copyActions,
   ...worldActions,
 ];
 

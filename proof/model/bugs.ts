@@ -1,3 +1,4 @@
+// size: a table, one row for each bug
 import type { Invariant } from './invariants.ts';
 
 /** A mistake that can be made in the model by a switch, and where it must be found. */
@@ -206,6 +207,11 @@ export const BUGS = {
     mistake: 'the checkpoint moves when the page is read',
     breaks: 'D5',
     world: 'lost replies',
+  },
+  'page applied in another term than it was judged in': {
+    mistake: 'a page that was read while PostgreSQL was the authority is applied when it is so no more',
+    breaks: 'D5',
+    world: 'body changed on the way back',
   },
   'child ranges start at the end': {
     mistake: 'after a split the children are read from now on',

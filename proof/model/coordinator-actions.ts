@@ -1,120 +1,23 @@
 import type { Action } from './action.ts';
+import {
+  afterPermit,
+  follow,
+  goToMove,
+  isExclusive,
+  moveRow,
+  needsLock,
+  reaches,
+  rest,
+  stands,
+  waitedOut,
+} from './coordinator.ts';
+import { FLIP_STEPS, flipActions } from './flip-actions.ts';
 import { at, LEASE, type Model, PHASE, POSTGRES_OWNS } from './model.ts';
 import { project, see } from './permit.ts';
-import { AT, become, type CoordinatorView, type MemberView } from './state.ts';
+import { AT, become } from './state.ts';
 import { note } from './stores.ts';
 
 const STEP = AT.coordinator;
-const FLIP_STEPS: ReadonlySet<number> = new Set([
-  STEP.wait,
-  STEP.cut,
-  STEP.drain,
-  STEP.compare,
-  STEP.commit,
-  STEP.reverse,
-]);
-
-function rest(coordinator: CoordinatorView): void {
-  coordinator.clear();
-}
-
-function stands(model: Model, i: number, step: number): boolean {
-  return at(model.state.coordinators, i).at === step;
-}
-
-function reaches(model: Model, i: number, step: number): boolean {
-  return stands(model, i, step) && model.state.common.isDown === 0;
-}
-
-// No transaction of PostgreSQL is under way, so that the exclusive lock can be had.
-function isExclusive(model: Model): boolean {
-  return (
-    model.has('authority moves without the lock') || model.state.members.every(({ locks }) => locks === 0)
-  );
-}
-
-function needsLock(from: number, to: number): boolean {
-  return POSTGRES_OWNS[from] === true || POSTGRES_OWNS[to] === true;
-}
-
-/** Goes on from a row that a coordinator has seen, or moved, as the product's controller does. */
-function follow(model: Model, coordinator: CoordinatorView): void {
-  const { phase } = coordinator;
-  const next = model.next(phase);
-  coordinator.to = next === undefined ? 0 : next + 1;
-  if (phase === PHASE.sealedBack && next !== PHASE.postgres) coordinator.at = STEP.reverse;
-  else if (phase === PHASE.rearm && next === PHASE.postgres) coordinator.at = STEP.mark;
-  else if (POSTGRES_OWNS[phase] === true) goToMove(coordinator);
-  else if (phase === PHASE.sealed && next !== PHASE.postgres) coordinator.at = STEP.move;
-  else coordinator.at = STEP.sync;
-}
-
-function goToMove(coordinator: CoordinatorView): void {
-  if (coordinator.to === 0) rest(coordinator);
-  else coordinator.at = STEP.move;
-}
-
-// The permit is there as the row wants it. `drain` is the longest lease that may still run.
-function afterPermit(
-  model: Model,
-  coordinator: CoordinatorView,
-  seen: { epoch: number; open: number; drain: number },
-): void {
-  const { epoch, open, drain } = seen;
-  const { row } = model.state;
-  if (model.has('abort opens the permit first') && row.epoch === coordinator.epoch - 1) {
-    if (row.phase !== PHASE.sealed) return rest(coordinator);
-    become(row, { phase: PHASE.armed, epoch: coordinator.epoch, term: coordinator.term });
-    return rest(coordinator);
-  }
-  coordinator.gate = epoch;
-  coordinator.seenDrain = drain;
-  if (coordinator.phase === PHASE.sealed) {
-    // Not the permit of this seal, or long leases may still run: given up.
-    if (epoch !== coordinator.epoch || open === 1) return rest(coordinator);
-    if (drain === LEASE.long && !model.has('sealed while long leases run')) return rest(coordinator);
-    if (drain === LEASE.long) coordinator.seenDrain = LEASE.short;
-    coordinator.at =
-      model.has('a successor does not wait') && coordinator.seenExists === 0 ? STEP.cut : STEP.wait;
-    if (model.has('cut before leases end')) coordinator.cut = model.state.common.sequence;
-  } else if (
-    coordinator.phase === PHASE.armed &&
-    drain === LEASE.long &&
-    !model.has('sealed while long leases run')
-  )
-    coordinator.at = STEP.settle;
-  else goToMove(coordinator);
-}
-
-// Whether a lease that was granted before the permit was seen has run out, if it is no longer than `drain`.
-function isOver(member: MemberView, coordinator: CoordinatorView, isGrant: boolean): boolean {
-  const length = isGrant ? member.grant : member.lease;
-  const epoch = isGrant ? member.grantEpoch : member.leaseEpoch;
-  return length === LEASE.none || length > coordinator.seenDrain || epoch > coordinator.gate;
-}
-
-function waitedOut(model: Model, coordinator: CoordinatorView): boolean {
-  if (model.has('no wait for leases')) return true;
-  return model.state.members.every(
-    (member, i) =>
-      (isOver(member, coordinator, false) &&
-        (isOver(member, coordinator, true) || model.has('lease counted from the answer'))) ||
-      member.acknowledgedSeal === coordinator.gate ||
-      (model.has('acknowledgement of any seal') && member.acknowledgedSeal !== 0) ||
-      (model.has('only listed holders are waited for') && !at(model.world.members, i).knowsPostgres),
-  );
-}
-
-function moveRow(model: Model, coordinator: CoordinatorView, to: number, term: number): void {
-  const { row } = model.state;
-  become(row, { phase: to, epoch: row.epoch + 1, term });
-  const { epoch } = row;
-  become(coordinator, { epoch, phase: to, term });
-  // The commit and every step among phases of PostgreSQL write no permit; whoever looks next goes on.
-  if (to === PHASE.sealed || to === PHASE.sealedBack || POSTGRES_OWNS[to] !== true)
-    follow(model, coordinator);
-  else rest(coordinator);
-}
 
 function hasWork(model: Model): boolean {
   const { row, permit } = model.state;
@@ -225,7 +128,7 @@ const moving: readonly Action[] = [
     effect: (model, i) => {
       const coordinator = at(model.state.coordinators, i);
       if (model.state.row.epoch !== coordinator.epoch) rest(coordinator);
-      else moveRow(model, coordinator, coordinator.to - 1, coordinator.term);
+      else moveRow(model, coordinator, { to: coordinator.to - 1, term: coordinator.term });
     },
   },
   {
@@ -252,7 +155,10 @@ const moving: readonly Action[] = [
           phase: PHASE.armed,
           term: row.term,
         });
-      moveRow(model, coordinator, row.phase === PHASE.sealed ? PHASE.armed : PHASE.postgres, row.term);
+      moveRow(model, coordinator, {
+        to: row.phase === PHASE.sealed ? PHASE.armed : PHASE.postgres,
+        term: row.term,
+      });
     },
   },
 ];
@@ -266,112 +172,5 @@ function mayGiveUp(model: Model, i: number): boolean {
   return coordinator.at === AT.idle || (FLIP_STEPS.has(coordinator.at) && coordinator.epoch === row.epoch);
 }
 
-function isDrained(model: Model, coordinator: CoordinatorView): boolean {
-  if (model.has('flip without a drain')) return true;
-  return model.state.keys.every((_, key) => model.isRead(key, coordinator.cut));
-}
-
-// Whether the copy holds what the authority holds. In Cosmos DB the purger comes first, so that a tombstone that is there must be
-// in PostgreSQL too: a straggler's delete may have taken the place of an acknowledged write that the feed has not brought.
-function isFollowed(model: Model, key: number, isForward: boolean): boolean {
-  const { document, row } = at(model.state.keys, key);
-  if (!isForward || document === 0 || model.has('a tombstone compares as nothing'))
-    return model.documents.looksSame(document, row);
-  return model.documents.isSame(document, row);
-}
-
-const flipping: readonly Action[] = [
-  {
-    name: 'has waited out every lease',
-    actor: 'coordinator',
-    guard: (model, i) => stands(model, i, STEP.wait) && waitedOut(model, at(model.state.coordinators, i)),
-    effect: (model, i) => {
-      at(model.state.coordinators, i).at = model.has('cut before leases end') ? STEP.drain : STEP.cut;
-    },
-  },
-  {
-    name: 'sees that no dirty key is left',
-    actor: 'coordinator',
-    guard: (model, i) =>
-      reaches(model, i, STEP.reverse) &&
-      (model.state.keys.every(({ dirty }) => dirty === 0) || model.has('rollback without a drain')),
-    effect: (model, i) => {
-      at(model.state.coordinators, i).at = STEP.cut;
-    },
-  },
-  {
-    name: 'takes the cut: a marker in each feed range',
-    actor: 'coordinator',
-    guard: (model, i) => stands(model, i, STEP.cut),
-    effect: (model, i) => {
-      const coordinator = at(model.state.coordinators, i);
-      coordinator.cut = model.state.common.sequence;
-      coordinator.at = STEP.drain;
-    },
-  },
-  {
-    name: 'sees that the feed was read past the cut',
-    actor: 'coordinator',
-    guard: (model, i) => reaches(model, i, STEP.drain) && isDrained(model, at(model.state.coordinators, i)),
-    effect: (model, i) => {
-      const coordinator = at(model.state.coordinators, i);
-      const skips = model.world.skipsComparison === true || model.has('no last comparison');
-      coordinator.at = skips ? STEP.commit : STEP.compare;
-    },
-  },
-  {
-    name: 'finds a record the same in both stores',
-    actor: 'coordinator',
-    guard: (model, i) => {
-      if (!reaches(model, i, STEP.compare)) return false;
-      const { key, phase } = at(model.state.coordinators, i);
-      // On the way back, what waits for a person comes first.
-      if (phase === PHASE.sealedBack && model.state.ghost.openConflicts === 1) return false;
-      return isFollowed(model, key, phase === PHASE.sealed);
-    },
-    effect: (model, i) => {
-      const coordinator = at(model.state.coordinators, i);
-      coordinator.key += 1;
-      if (coordinator.key < model.world.keys) return;
-      coordinator.key = 0;
-      coordinator.at = coordinator.phase === PHASE.rearm ? STEP.move : STEP.commit;
-    },
-  },
-  {
-    name: 'commits: moves the authority',
-    actor: 'coordinator',
-    guard: (model, i) => reaches(model, i, STEP.commit) && isExclusive(model),
-    effect: (model, i) => {
-      const coordinator = at(model.state.coordinators, i);
-      const { row } = model.state;
-      const isMine = model.has('commit by phase, not by epoch')
-        ? row.phase === coordinator.phase
-        : row.epoch === coordinator.epoch;
-      if (!isMine) return rest(coordinator);
-      const isForward = coordinator.phase === PHASE.sealed;
-      moveRow(model, coordinator, isForward ? PHASE.postgres : PHASE.dual, row.term + 1);
-    },
-  },
-  {
-    name: 'finds that the row has moved on',
-    actor: 'coordinator',
-    guard: (model, i) => {
-      const { at: step, epoch } = at(model.state.coordinators, i);
-      return FLIP_STEPS.has(step) && step !== STEP.commit && epoch !== model.state.row.epoch;
-    },
-    effect: (model, i) => rest(at(model.state.coordinators, i)),
-  },
-  {
-    name: 'crashes',
-    actor: 'coordinator',
-    fault: true,
-    guard: (model, i) => model.mayFail('coordinator crash') && !stands(model, i, AT.idle),
-    effect: (model, i) => {
-      model.state.common.faults -= 1;
-      rest(at(model.state.coordinators, i));
-    },
-  },
-];
-
 /** What a controller does: it may die between any two of these, and another goes on from the row. */
-export const coordinatorActions: readonly Action[] = [...looking, ...moving, ...flipping];
+export const coordinatorActions: readonly Action[] = [...looking, ...moving, ...flipActions];

@@ -5,7 +5,7 @@ import { findBug, proveModel } from './prove-model.ts';
 import { WORLDS } from './worlds.ts';
 
 // Small worlds whole, and a part of each large one: a minute at most on one core. `npm run prove -- model` does more.
-const STATES = 1_000_000;
+const STATES = 1_500_000;
 const MINUTES = 60_000;
 
 describe('proveModel', () => {

@@ -37,8 +37,14 @@ export function putRow(model: Model, key: number, row: number): void {
   there.postgresLineage = documents.lineageOf(row);
 }
 
+/** A document that is copied, and the key that it is of. */
+export interface Copy {
+  readonly key: number;
+  readonly copy: number;
+}
+
 /** The one conditional apply to PostgreSQL. What the row does not descend from goes to the journal. */
-export function applyToRow(model: Model, key: number, copy: number, isUnconditional = false): void {
+export function applyToRow(model: Model, { key, copy }: Copy, isUnconditional: boolean): void {
   const { state, documents } = model;
   const there = at(state.keys, key);
   const verdict = isUnconditional ? 'newer' : documents.judge(copy, there.row);
@@ -53,7 +59,7 @@ export function applyToRow(model: Model, key: number, copy: number, isUnconditio
 }
 
 /** The conditional apply to Cosmos DB. @returns the verdict, and for `newer` it is stored */
-export function applyToDocument(model: Model, key: number, copy: number, base: Base): string {
+export function applyToDocument(model: Model, { key, copy }: Copy, base: Base): string {
   const there = at(model.state.keys, key);
   const verdict = model.documents.judge(copy, there.document, base);
   if (verdict === 'newer') putDocument(model, key, copy);

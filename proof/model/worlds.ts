@@ -1,3 +1,4 @@
+// size: a table, one row for each world
 import type { Budgets, MemberScript, Operation, World } from './world.ts';
 
 // Operations 0 and 1 stand for what was there at the beginning.
@@ -119,6 +120,12 @@ export const WORLDS: readonly World[] = [
   },
   {
     ...plain,
+    name: 'stragglers over 7',
+    members: [both(put(2)), cosmosOnly(put(3))],
+    wishes: ['7', '6', '2'],
+  },
+  {
+    ...plain,
     name: 'from capture',
     isLarge: true,
     members: [both(put(2)), cosmosOnly(del(3))],
@@ -205,6 +212,18 @@ export const WORLDS: readonly World[] = [
   },
   {
     ...plain,
+    name: 'body changed on the way back',
+    members: [both(put(2))],
+    start: '6',
+    wishes: ['2'],
+    foreign: 'keep the stamp',
+    foreignAlways: true,
+    slowRelay: true,
+    budgets: { ...none, foreign: 1 },
+    ends: false,
+  },
+  {
+    ...plain,
     name: 'document removed',
     // What a foreign writer removed differs until a person has decided, and no flip commits until then.
     ends: false,
@@ -224,6 +243,61 @@ export const WORLDS: readonly World[] = [
     slowRelay: true,
     budgets: { ...none, faults: 1 },
     faults: ['relay takeover'],
+  },
+  {
+    ...plain,
+    name: 'retries forth and back',
+    isLarge: true,
+    members: [both(put(2)), cosmosOnly(put(3))],
+    wishes: ['6', '2'],
+    retries: true,
+    inline: true,
+    budgets: { ...none, faults: 1 },
+    faults: ['lost reply'],
+  },
+  {
+    ...plain,
+    name: 'purge forth and back',
+    isLarge: true,
+    members: [both(del(2), put(3)), cosmosOnly(put(4))],
+    wishes: ['6', '2'],
+    budgets: { ...none, purges: 1 },
+  },
+  {
+    ...plain,
+    name: 'stamp dropped forth and back',
+    isLarge: true,
+    // What a foreign writer changed under PostgreSQL differs until a person has mended it; the way back waits.
+    ends: false,
+    members: [both(put(2)), cosmosOnly(put(3))],
+    wishes: ['6', '2'],
+    foreign: 'drop the stamp',
+    foreignAlways: true,
+    slowRelay: true,
+    budgets: { ...none, foreign: 1 },
+  },
+  {
+    ...plain,
+    name: 'body changed forth and back',
+    isLarge: true,
+    // What a foreign writer changed under PostgreSQL differs until a person has mended it; the way back waits.
+    ends: false,
+    members: [both(put(2)), cosmosOnly(put(3))],
+    wishes: ['6', '2'],
+    foreign: 'keep the stamp',
+    foreignAlways: true,
+    slowRelay: true,
+    budgets: { ...none, foreign: 1 },
+  },
+  {
+    ...plain,
+    name: 'forth, back and forth',
+    isLarge: true,
+    members: [both(put(2)), cosmosOnly(put(3))],
+    coordinators: 2,
+    wishes: ['6', '2', '6'],
+    budgets: { ...none, faults: 1 },
+    faults: ['coordinator crash'],
   },
   {
     ...plain,
