@@ -130,7 +130,7 @@ export {
   compareText,
   typeRank,
 } from './order.ts';
-export { type Permit, type PermitStore, type WriteLease } from './permit.ts';
+export { type Permit, type PermitStore, type ProjectOptions, type WriteLease } from './permit.ts';
 export {
   type FieldCondition,
   type Page,

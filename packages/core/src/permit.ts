@@ -2,7 +2,7 @@ import type { CallOptions } from './record-store.ts';
 
 /**
  * A projection of the control row that lives in Cosmos DB, and alone grants leases to write there: to processes with and without
- * PostgreSQL alike. A write to it carries the epoch of the row it projects and happens only if the permit's is lower.
+ * PostgreSQL alike. A write to it carries the epoch of the row it projects, and goes over the permit that it was derived from.
  */
 export interface Permit {
   /** Epoch of the row that this projects. 0: there was no row. */
@@ -25,14 +25,23 @@ export interface WriteLease {
   readonly leaseMs: number;
 }
 
+/** What a projection goes over. */
+export interface ProjectOptions extends CallOptions {
+  /** Epoch of the permit that it was derived from; undefined: from none. */
+  readonly over: number | undefined;
+}
+
 /** Keeps permits. Row first, permit second, always. */
 export interface PermitStore {
   /** The permit of a group, if there is one. */
   read(group: string, options?: CallOptions): Promise<Permit | undefined>;
   /** Makes the permit unless there is one; answers with the one that is there. */
   create(group: string, permit: Permit, options?: CallOptions): Promise<Permit>;
-  /** Writes the permit if the one there has a lower epoch (or none is there); answers with the one that is there afterwards. */
-  project(group: string, permit: Permit, options?: CallOptions): Promise<Permit>;
+  /**
+   * Writes a permit over the one that it was derived from, and over no other: one that was not read may have granted longer leases. Answers
+   * with the permit that is there afterwards: this one, or the one that came between.
+   */
+  project(group: string, permit: Permit, options: ProjectOptions): Promise<Permit>;
   /** Notes that no lease longer than `drainMs` runs any more, if the permit's epoch is still `epoch`. */
   drained(group: string, epoch: number, drainMs: number, options?: CallOptions): Promise<void>;
   /**

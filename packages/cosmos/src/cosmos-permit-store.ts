@@ -5,6 +5,7 @@ import {
   type JsonObject,
   type Permit,
   type PermitStore,
+  type ProjectOptions,
   StoreError,
   systemClock,
   TransactionConflictError,
@@ -45,15 +46,17 @@ export class CosmosPermitStore implements PermitStore {
     });
   }
 
-  async project(group: string, permit: Permit, options: CallOptions = {}): Promise<Permit> {
+  async project(group: string, permit: Permit, { over, ...options }: ProjectOptions): Promise<Permit> {
     return this.#until(group, options, async () => {
-      const condition = `FROM c WHERE ${at('epoch')} < ${whole(permit.epoch)}`;
-      const outcome = await this.#patch(group, { permit, condition }, options);
+      const outcome =
+        over === undefined
+          ? await this.#put(group, permit, options)
+          : await this.#patch(group, { permit, over }, options);
       if (outcome.kind === 'written') return permit;
       if (outcome.kind === 'lost') return undefined;
       const there = await this.read(group, options);
-      if (there) return there.epoch >= permit.epoch ? there : undefined;
-      return (await this.#put(group, permit, options)).kind === 'written' ? permit : undefined;
+      // A replica that lags behind what refused the write tells nothing.
+      return there?.epoch === over ? undefined : there;
     });
   }
 
@@ -130,11 +133,12 @@ export class CosmosPermitStore implements PermitStore {
 
   async #patch(
     group: string,
-    change: { readonly permit: Permit; readonly condition: string },
+    { permit, over }: { readonly permit: Permit; readonly over: number },
     options: CallOptions,
   ): Promise<PutOutcome> {
+    const condition = `FROM c WHERE ${at('epoch')} = ${whole(over)}`;
     return this.#containerOf(group).patch(
-      { operations: [{ op: 'set', path: PERMIT, value: plain(change.permit) }], condition: change.condition },
+      { operations: [{ op: 'set', path: PERMIT, value: plain(permit) }], condition },
       await this.#call(group, options),
     );
   }

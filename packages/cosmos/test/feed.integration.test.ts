@@ -5,6 +5,7 @@ import {
   type Entity,
   type FeedRange,
   type JsonObject,
+  type Permit,
   StoreError,
 } from '@polyphase/core';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -234,7 +235,7 @@ describe.skipIf(liveEndpoint !== undefined)('permits under faults (needs the emu
     expect(await store.permits.create('accounts', permit)).toEqual(permit);
     emulator?.faults.add({ operation: 'patch', reset: 'after' });
     const next = { ...permit, epoch: 2, open: false };
-    expect(await store.permits.project('accounts', next)).toEqual(next);
+    expect(await store.permits.project('accounts', next, { over: 1 })).toEqual(next);
     emulator?.faults.add({ operation: 'patch', reset: 'before' });
     await store.permits.drained('accounts', 2, 5_000);
     expect(await store.permits.read('accounts')).toEqual({ ...next, drainMs: 5_000 });
@@ -263,9 +264,16 @@ describe.skipIf(liveEndpoint !== undefined)('permits under faults (needs the emu
     const beats = ['a', 'b', 'c'].map(beat);
     const shuffled = epochs.toSorted((a, b) => ((a * 7) % 11) - ((b * 7) % 11));
     const results = await Promise.all(
-      shuffled.map((epoch) =>
-        store.permits.project('accounts', { ...permit, epoch, opening: epoch, term: epoch }),
-      ),
+      shuffled.map(async (epoch) => {
+        let there: Permit = permit;
+        while (there.epoch < epoch)
+          there = await store.permits.project(
+            'accounts',
+            { ...permit, epoch, opening: epoch, term: epoch },
+            { over: there.epoch },
+          );
+        return there;
+      }),
     );
     heart.stopped = true;
     await Promise.all(beats);

@@ -162,7 +162,11 @@ describe('Hybrid.transaction', () => {
     const permit = await world.cosmos.permits.read('notes');
     if (!permit) throw new Error('no permit');
     await world.clock.advance(1_000);
-    await world.cosmos.permits.project('notes', { ...permit, epoch: permit.epoch + 1, open: false });
+    await world.cosmos.permits.project(
+      'notes',
+      { ...permit, epoch: permit.epoch + 1, open: false },
+      { over: permit.epoch },
+    );
     const refused = world.hybrid.transaction((unit) => unit.repository(Note).create(note('1')));
     await expect(refused).rejects.toBeInstanceOf(SealedError);
     await world.wish({ policy: 'postgres-primary', flip: 'auto' });

@@ -1,4 +1,4 @@
-import type { Permit, PermitStore, WriteLease } from '../permit.ts';
+import type { Permit, PermitStore, ProjectOptions, WriteLease } from '../permit.ts';
 import type { CallOptions } from '../record-store.ts';
 import { turn } from './memory-turn.ts';
 
@@ -16,10 +16,10 @@ export class MemoryPermits implements PermitStore {
     return this.#permits.get(group) ?? this.#set(group, permit);
   }
 
-  async project(group: string, permit: Permit, options?: CallOptions): Promise<Permit> {
+  async project(group: string, permit: Permit, options: ProjectOptions): Promise<Permit> {
     await turn(options);
     const there = this.#permits.get(group);
-    return there && there.epoch >= permit.epoch ? there : this.#set(group, permit);
+    return there && there.epoch !== options.over ? there : this.#set(group, permit);
   }
 
   async drained(group: string, epoch: number, drainMs: number, options?: CallOptions): Promise<void> {

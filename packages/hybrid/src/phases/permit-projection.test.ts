@@ -56,6 +56,22 @@ describe('bringPermitTo', () => {
     expect(await bringPermitTo(row('5', 5), permits, limits)).toMatchObject({ epoch: 5, open: false });
   });
 
+  it('derives it again from what came between, when what it read lags behind', async () => {
+    const { permits } = memoryDocumentStore();
+    const armed = { ...open, epoch: 4, leaseMs: 5_000, drainMs: 5_000 };
+    await permits.create('notes', armed);
+    await permits.project('notes', permitFor(row('3', 5), armed, limits), { over: 4 });
+    const lagging = {
+      read: async () => armed,
+      project: permits.project.bind(permits),
+      create: permits.create.bind(permits),
+      drained: permits.drained.bind(permits),
+      renew: permits.renew.bind(permits),
+    };
+    // Leases of 30 s were granted while it was not armed.
+    expect(await bringPermitTo(row('4', 6), lagging, limits)).toMatchObject({ epoch: 6, drainMs: 30_000 });
+  });
+
   it('leaves it closed from 6 on, and closes what never was there', async () => {
     const { permits } = memoryDocumentStore();
     expect(await bringPermitTo(row('7', 1), permits, limits)).toMatchObject({ epoch: 1, open: false });

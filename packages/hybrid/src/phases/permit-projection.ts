@@ -35,7 +35,10 @@ export async function bringPermitTo(
   limits: ProtocolLimits,
   signal?: AbortSignal,
 ): Promise<Permit> {
-  const there = await permits.read(row.group, { signal });
-  if (there && (there.epoch >= row.epoch || authorityOf(row.phase) === 'postgres')) return there;
-  return permits.project(row.group, permitFor(row, there, limits), { signal });
+  // What was read may lag behind, or another coordinator may come between: then it is derived again from what is there.
+  for (let there = await permits.read(row.group, { signal }); ; ) {
+    if (there && (there.epoch >= row.epoch || authorityOf(row.phase) === 'postgres')) return there;
+    const over = there?.epoch;
+    there = await permits.project(row.group, permitFor(row, there, limits), { over, signal });
+  }
 }
