@@ -107,6 +107,32 @@ describe('a document that is gone without a tombstone', () => {
   });
 });
 
+/** Compares stores of which Cosmos DB holds a tombstone: of a record that was never copied, of one whose delete was not, or of one copied. */
+async function compareDeleted(copied: 'nothing' | 'the record' | 'the delete'): Promise<Comparison> {
+  return compareWhile(
+    async ({ cosmos, postgres }) => {
+      const value = { id: '1', owner: 'a', text: 'x' };
+      const create = { kind: 'create', key, operationId: 'c', value } as const;
+      const { record } = await cosmos.records(Note).write(create, { term: 1 });
+      if (copied !== 'nothing') await postgres.records(Note).apply([{ record }]);
+      const remove = { kind: 'delete', key, operationId: 'd' } as const;
+      const deleted = await cosmos.records(Note).write(remove, { term: 1, tombstones: true });
+      if (copied === 'the delete') await postgres.records(Note).apply([{ record: deleted.record }]);
+    },
+    async () => undefined,
+  );
+}
+
+describe('a tombstone of the authority', () => {
+  it.each(['nothing', 'the record'] as const)('lags where %s is all that was copied', async (copied) => {
+    expect((await compareDeleted(copied)).differences).toEqual([{ key, kind: 'lag' }]);
+  });
+
+  it('is no difference once it is copied', async () => {
+    expect((await compareDeleted('the delete')).differences).toEqual([]);
+  });
+});
+
 describe('a record that is written all the time', () => {
   it('is no difference while its copy follows', async () => {
     expect((await compareBusy(true)).differences).toEqual([]);

@@ -206,8 +206,10 @@ function verdict(
   authority: StoredRecord | undefined,
   copy: StoredRecord | undefined,
 ): Difference['kind'] | undefined {
-  // A tombstone and nothing are the same to every reader: one of them may have been purged.
-  if (authority?.value === undefined && copy?.value === undefined) return undefined;
+  // A tombstone and nothing are the same to every reader. But of a delete in Cosmos DB, the authority, the row must know: what operations
+  // the record remembers would be lost in a flip.
+  if (authority?.value === undefined && copy?.value === undefined)
+    return missing === 'removed' && isTombstone(authority) && isBehind(copy, authority) ? 'lag' : undefined;
   if (!authority) return missing;
   if (!copy) return 'lag';
   const order = compareVersions(copy.version, authority.version);
@@ -215,4 +217,13 @@ function verdict(
   if (order > 0) return 'foreign';
   if (copy.digest !== authority.digest) return 'corrupt';
   return sameExpiry(copy, authority) ? undefined : 'expiry';
+}
+
+// What has expired leaves nothing behind in Cosmos DB.
+function isTombstone(record: StoredRecord | undefined): record is StoredRecord {
+  return record !== undefined && record.value === undefined && record.expiresAtMs === undefined;
+}
+
+function isBehind(copy: StoredRecord | undefined, authority: StoredRecord): boolean {
+  return copy === undefined || compareVersions(copy.version, authority.version) < 0;
 }
