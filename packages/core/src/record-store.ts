@@ -66,6 +66,13 @@ export type CopyOutcome =
 export interface CopyOptions extends CallOptions {
   /** Moves a checkpoint in the same transaction: exactly-once effect. */
   readonly checkpoint?: CheckpointAdvance | undefined;
+  /**
+   * Where the copies were judged: the group, and the term of its authority then. When its control row is of another term by now, nothing
+   * is stored, and the copies must be judged anew.
+   *
+   * @default the term does not matter
+   */
+  readonly judgedIn?: { readonly group: string; readonly term: number } | undefined;
   /** Entries for the journal, in the same transaction. Stragglers and diverged copies among the records are added by the store. */
   readonly journal?: readonly Journaled[] | undefined;
 }

@@ -1,6 +1,7 @@
 import { defineEntity, type JsonObject, type StoredRecord } from '@polyphase/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { FaultPlan } from '../test/faulty-stores.ts';
 import { VirtualWorld } from '../test/virtual-world.ts';
 
 const Visit = defineEntity({
@@ -25,10 +26,10 @@ const id = { id: '1', owner: 'a' };
 const key = { partition: ['a'], id: '1' };
 const body = (fields: JsonObject = {}): JsonObject => ({ ...id, text: 'theirs', ...fields });
 
-async function inPhase(phase: string): Promise<VirtualWorld> {
+async function inPhase(phase: string, plan?: FaultPlan): Promise<VirtualWorld> {
   const world = new VirtualWorld({ note: Visit });
   open.push(world);
-  await world.start();
+  await world.start(plan);
   await world.wish({ ...POLICIES[phase], flip: 'auto' });
   await world.until(phase, () => world.hybrid.status('notes').phase === phase);
   await world.clock.advance(500);
@@ -125,6 +126,24 @@ describe('while PostgreSQL is the authority', () => {
     await world.clock.advance(2_000);
     expect(await both(world)).toEqual([moment, moment]);
     expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 0 });
+  });
+
+  it('such a clock is put right by the next process, when one dies over it', async () => {
+    const fault = { isArmed: false };
+    const plan = new FaultPlan({
+      faultAt: (_, name) => (fault.isArmed && name === 'postgres.records.apply' ? 'crash after' : undefined),
+    });
+    const world = await inPhase('6', plan);
+    await world.hybrid.repository(Visit).create({ ...id, text: 'ours' }, { ttl: '30s' });
+    await world.clock.advance(20_000);
+    const moment = momentOf(await inPostgres(world));
+    fault.isArmed = true;
+    await world.cosmos.foreign.put(Visit, (await inCosmos(world))?.value ?? {}, { keepStamp: true });
+    await world.clock.advance(2_000);
+    expect(world.plan.isDead).toBe(true);
+    await world.revive();
+    await world.clock.advance(2_000);
+    expect(await both(world)).toEqual([moment, moment]);
   });
 
   it('a record that ended before it was copied takes the older document with it', async () => {

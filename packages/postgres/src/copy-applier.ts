@@ -9,17 +9,20 @@ import {
   type RecordCopy,
   type RecordKey,
   type StoredRecord,
+  TransactionConflictError,
   UnknownOutcomeError,
 } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import { type Connections, placeOf, type UseOptions } from './connections.ts';
 import { CopyPage } from './copy-page.ts';
+import { fenceStatements } from './fence.ts';
 import { serverError, toPolyphaseError } from './postgres-errors.ts';
 import type { Session } from './session.ts';
 import { settleCommit } from './settle.ts';
 import { advanceCheckpoint } from './sql/advance-checkpoint.ts';
 import { appendJournal } from './sql/append-journal.ts';
 import { rowsInput, type StoredKey } from './sql/insert-records.ts';
+import { readControl } from './sql/read-control.ts';
 import { resolveJournal } from './sql/resolve-journal.ts';
 import { command } from './statement.ts';
 import type { KnownTable, Tables } from './tables.ts';
@@ -32,8 +35,11 @@ const ROLLBACK_TO = command('rollback to savepoint hyb_rows');
 /** Fewest new rows that are worth a COPY. */
 const WORTH_COPYING = 20;
 
-/** What rows are refused with: their values, a constraint, a limit, or COPY itself. */
-const REFUSED = /^(22|23|54|0A)/;
+/** What rows are refused with: their values, a constraint, a limit. */
+const REFUSED = /^(22|23|54)/;
+
+/** What COPY is refused with beside that: it knows no row-level security. */
+const REFUSED_COPY = /^(22|23|54|0A)/;
 
 interface Work {
   readonly session: Session;
@@ -91,15 +97,21 @@ export class CopyApplier {
   async #page(work: Work, options: CopyOptions, place: UseOptions): Promise<number | undefined> {
     const { session, known, page } = work;
     session.open = true;
-    const { checkpoint } = options;
+    const { checkpoint, judgedIn } = options;
+    const fence = fenceStatements(judgedIn?.group);
     const advance = checkpoint ? [advanceCheckpoint(checkpoint).bind(checkpoint)] : [];
     const lock = known.statements.lockMany.bind(page.undecided);
-    const asked = session.run([BEGIN, ...advance, lock, known.statements.moment.bind(undefined)]);
+    const asked = session.run([BEGIN, ...fence, ...advance, lock, known.statements.moment.bind(undefined)]);
     page.makeRows();
     const answers = await asked;
+    if (judgedIn && readControl.rows(answers[2])[0]?.term !== judgedIn.term)
+      throw new TransactionConflictError({
+        message: `The authority of term ${judgedIn.term} has moved on; look again`,
+        key: judgedIn.group,
+      });
     const [moment] = known.statements.moment.rows(answers.at(-1));
     if (!moment || moment.layout !== known.table.layout) return moment?.layout ?? 0;
-    if (checkpoint && answers[1]?.rows.length !== 1)
+    if (checkpoint && answers[fence.length + 1]?.rows.length !== 1)
       throw new FencedError({
         message: `The checkpoint is not at ${checkpoint.expected}, or the lease was lost`,
         key: checkpoint.name,
@@ -139,7 +151,8 @@ export class CopyApplier {
     if (fresh.length < WORTH_COPYING) return undefined;
     const update =
       over.length > 0 ? [statements.updateMany.bind(rowsInput(table, page.rowsOf(over), false))] : [];
-    const answers = await unlessRefused(session, [...update, statements.copyMany(page.rowsOf(fresh))]);
+    const stores = [...update, statements.copyMany(page.rowsOf(fresh))];
+    const answers = await unlessRefused(session, stores, REFUSED_COPY);
     if ('error' in answers) return undefined;
     const updated = update.length > 0 ? statements.updateMany.rows(answers.results[0]).map(textOf) : [];
     return new Set([...updated, ...fresh.map(({ key }) => keyText(key))]);
@@ -262,12 +275,13 @@ export class CopyApplier {
 async function unlessRefused(
   session: Session,
   statements: readonly BoundStatement[],
+  refused = REFUSED,
 ): Promise<{ readonly results: readonly StatementResult[] } | { readonly error: unknown }> {
   try {
     const answers = await session.run([SAVEPOINT, ...statements, RELEASE]);
     return { results: answers.slice(1, -1) };
   } catch (error) {
-    if (session.broken || !REFUSED.test(serverError(error)?.code ?? '')) throw error;
+    if (session.broken || !refused.test(serverError(error)?.code ?? '')) throw error;
     await session.run([ROLLBACK_TO]);
     return { error };
   }

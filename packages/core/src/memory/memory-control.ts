@@ -6,7 +6,13 @@ import {
   type ControlStore,
   type Wish,
 } from '../control.ts';
-import { FencedError, InvalidOptionsError, NotFoundError, SealedError } from '../errors.ts';
+import {
+  FencedError,
+  InvalidOptionsError,
+  NotFoundError,
+  SealedError,
+  TransactionConflictError,
+} from '../errors.ts';
 import type { CallOptions } from '../record-store.ts';
 import type { MemoryJournal } from './memory-journal.ts';
 import { MemoryLock, type Unlock } from './memory-locks.ts';
@@ -107,6 +113,19 @@ export class MemoryControl implements ControlStore {
     }
     leave();
     throw new FencedError({ message: `The rows are not the authority in term ${term}`, key: group });
+  }
+
+  /**
+   * Looks whether the authority of a group is still of a term. Nothing waits, so no exclusive step can come between.
+   *
+   * @throws {@link TransactionConflictError} when it is of another
+   */
+  checkTerm({ group, term }: { readonly group: string; readonly term: number }): void {
+    if (this.#rows.get(group)?.term === term) return;
+    throw new TransactionConflictError({
+      message: `The authority of term ${term} has moved on; look again`,
+      key: group,
+    });
   }
 
   #lock(group: string): MemoryLock {

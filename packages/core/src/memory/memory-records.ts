@@ -105,6 +105,7 @@ export class MemoryRecords implements RecordStore {
   async apply(copies: readonly RecordCopy[], options: CopyOptions = {}): Promise<readonly CopyOutcome[]> {
     await turn(options);
     // Whatever can be refused is refused before anything is stored.
+    if (options.judgedIn) this.#rows?.control.checkTerm(options.judgedIn);
     if (options.checkpoint) this.#rows?.checkpoints.advanceNow(options.checkpoint);
     const conflicts: Journaled[] = [];
     const outcomes = copies.map((copy) => this.#apply(copy, conflicts));

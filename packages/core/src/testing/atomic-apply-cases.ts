@@ -52,6 +52,29 @@ export const atomicApplyCases: readonly Case[] = suite<RelationalStore>('atomic 
     },
   },
   {
+    name: 'copies that were judged in another term roll back, and may be judged anew',
+    requires: ['atomic-apply'],
+    run: async ({ store }) => {
+      const records = store.records(Task);
+      const wish = { phase: '0', flip: 'manual', revision: 1 } as const;
+      const checkpoint = { name: 'feed', expected: 0, position: 'p' };
+      const page = (term: number) =>
+        records.apply([{ record: at(1, 1, 1) }], {
+          checkpoint,
+          journal: [letter],
+          judgedIn: { group: 'judged', term },
+        });
+      await rejects(page(2), 'transaction-conflict', 'no row');
+      await store.control.create({ group: 'judged', epoch: 1, phase: '6', term: 2, wish });
+      await rejects(page(1), 'transaction-conflict', 'an earlier term');
+      equal(await records.read(key), undefined, 'no record');
+      equal(await store.checkpoints.read('feed'), undefined, 'no checkpoint');
+      equal(await store.journal.list(Task.name), [], 'no entry');
+      await page(2);
+      ok((await records.read(key)) !== undefined, 'record');
+    },
+  },
+  {
     name: 'a zombie, whose lease went to another, rolls back',
     requires: ['atomic-apply'],
     run: async (subject) => {

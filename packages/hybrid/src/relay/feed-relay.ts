@@ -4,7 +4,6 @@ import {
   type ChangeFeed,
   type CheckpointAdvance,
   type ControlRow,
-  type CopyOutcome,
   compareCopies,
   compareVersions,
   type FeedPage,
@@ -207,31 +206,18 @@ export class FeedRelay {
       position: page.position,
       lease: this.#membership.proof(),
     };
-    const outcomes = await this.#group.records('postgres').apply(copies, { checkpoint, journal, signal });
+    const judgedIn = row && { group: row.group, term: row.term };
+    const outcomes = await this.#group
+      .records('postgres')
+      .apply(copies, { checkpoint, judgedIn, journal, signal });
     this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });
     this.#read += page.changes.length;
-    if (row && authorityOf(row.phase) === 'postgres') await this.#correct(copies, outcomes, signal);
     return outcomes.filter((outcome) => outcome.kind === 'applied').length;
   }
 
-  // PostgreSQL is the authority. What was long on its way to Cosmos DB, or was touched there under its stamp, would outlive its row,
-  // or end before it.
-  async #correct(
-    copies: readonly RecordCopy[],
-    outcomes: readonly CopyOutcome[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const off = outcomes.flatMap((outcome, i): readonly RecordCopy[] => {
-      const copy = copies[i];
-      const there = outcome.kind === 'same' ? outcome.there : undefined;
-      return copy && there && !sameExpiry(copy.record, there) ? [{ record: there }] : [];
-    });
-    if (off.length > 0) await this.#group.records('cosmos').apply(off, { signal });
-  }
-
   // Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (an old stamp
-  // put back, a body changed under it, a lifetime begun anew), gets a new stamp before anything else. If its ETag has moved on, it was only old: what moved
-  // it comes later in the feed.
+  // put back, a body changed under it, a lifetime begun anew), gets a new stamp before anything else. If its ETag has moved on, it
+  // was only old: what moved it comes later in the feed.
   async #stamp(
     records: readonly StoredRecord[],
     found: Found,
@@ -273,12 +259,22 @@ export class FeedRelay {
     const journal = foreign.flatMap((record, i) =>
       record.digest === rows[i]?.digest ? [] : [this.#conflict(record, rows[i], WRITTEN_AROUND)],
     );
-    return {
-      copies: records
-        .filter((record) => compareVersions(record.version, { term: 0, counter: 0 }) > 0)
-        .map((record) => ({ record })),
-      journal,
-    };
+    const ours = records.filter((record) => compareVersions(record.version, { term: 0, counter: 0 }) > 0);
+    await this.#correct(ours, signal);
+    return { copies: ours.map((record) => ({ record })), journal };
+  }
+
+  // What was long on its way to Cosmos DB, or was touched there under its stamp, would outlive its row, or end before it. Before the
+  // checkpoint, too: nobody would look again.
+  async #correct(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
+    if (this.#group.entity.ttl === undefined) return;
+    const rows = await this.#rows(records, signal);
+    const off = records.flatMap((record, i): readonly RecordCopy[] => {
+      const row = rows[i];
+      const isOff = compareCopies(record, row) === 'same' && !expireTogether(record, row);
+      return row && isOff ? [{ record: row }] : [];
+    });
+    if (off.length > 0) await this.#group.records('cosmos').apply(off, { signal });
   }
 
   async #rows(

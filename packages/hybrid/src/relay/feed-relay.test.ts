@@ -1,0 +1,80 @@
+import type { ChangeFeed, ControlRow, Phase } from '@polyphase/core';
+import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import { manualClock } from '@polyphase/core/testing';
+import { describe, expect, it } from 'vitest';
+import { Note } from '../../test/virtual-world.ts';
+import { Group } from '../phases/group.ts';
+import { Membership } from '../phases/membership.ts';
+import { protocolLimits } from '../protocol-limits.ts';
+import { FeedRelay } from './feed-relay.ts';
+
+const wish = { phase: '2', flip: 'auto', revision: 1 } as const;
+const rowIn = (phase: Phase, term: number): ControlRow => ({ group: 'notes', epoch: 1, phase, term, wish });
+const value = { id: '1', owner: 'a', text: 'ours' };
+const key = { partition: ['a'], id: '1' };
+
+/** A relay in phase 5', to which something happens each time that it has read a page. */
+async function relaying(
+  afterPage: (stores: { readonly advance: () => Promise<unknown> }) => Promise<unknown>,
+) {
+  const clock = manualClock();
+  const cosmos = memoryDocumentStore({ clock });
+  const postgres = memoryRelationalStore({ clock });
+  const group = new Group({
+    entity: Note,
+    stores: { cosmos, postgres },
+    clock,
+    limits: protocolLimits({}),
+    holder: 'me',
+    holdsRow: () => true,
+    onPhase: () => undefined,
+  });
+  group.observe(await postgres.control.create(rowIn("5'", 2)));
+  const advance = () => postgres.control.advance('notes', 1, { phase: '2', term: 3 }, { exclusive: true });
+  const feed = cosmos.changes(Note);
+  const busy: ChangeFeed = {
+    ranges: (options) => feed.ranges(options),
+    mark: (range, options) => feed.mark(range, options),
+    passed: (position, marker) => feed.passed(position, marker),
+    read: async (range, position, options) => {
+      const page = await feed.read(range, position, options);
+      await afterPage({ advance });
+      return page;
+    },
+  };
+  const membership = new Membership({
+    leases: postgres.leases,
+    group: 'notes',
+    holder: 'me',
+    durationMs: 60_000,
+    clock,
+  });
+  await membership.join();
+  const relay = new FeedRelay({ group, feed: busy, membership });
+  return { cosmos, postgres, group, relay, signal: new AbortController().signal };
+}
+
+describe('FeedRelay', () => {
+  it('judges a page anew when the authority has moved since it was read', async () => {
+    const { cosmos, postgres, group, relay, signal } = await relaying(({ advance }) => advance());
+    const write = { kind: 'create', key, operationId: 'o', value } as const;
+    const { record } = await postgres.records(Note).write(write, { term: 2 });
+    await cosmos.records(Note).apply([{ record }]);
+    // Another program changes the body under our stamp at the moment of the way back.
+    await cosmos.foreign.put(Note, { ...value, text: 'theirs' }, { keepStamp: true });
+    await expect(relay.round(signal)).rejects.toMatchObject({ code: 'transaction-conflict' });
+    expect(await postgres.checkpoints.list('feed:')).toEqual(new Map());
+    expect((await postgres.records(Note).read(key))?.value).toEqual(value);
+
+    const row = await postgres.control.read('notes');
+    if (row) group.observe(row);
+    await relay.round(signal);
+    const both = [await cosmos.records(Note).read(key), await postgres.records(Note).read(key)];
+    expect(both.map((stored) => stored?.value)).toEqual([
+      { ...value, text: 'theirs' },
+      { ...value, text: 'theirs' },
+    ]);
+    expect(both.map((stored) => stored?.version.term)).toEqual([3, 3]);
+    expect(await postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 0 });
+  });
+});
