@@ -84,7 +84,7 @@ const writes: readonly Case[] = [
       equal(
         replaced.value,
         visit({ n: 1, ttl: 60 }),
-        'the field is kept as any that the schema does not name',
+        'the field is kept, like others that the schema does not name',
       );
       ok(present(replaced.expiresAtMs, 'replaced') > first, 'later than before');
       await write(visits, put('replace', Visit, visit({ n: 2 }), { dropUnknown: true }));
