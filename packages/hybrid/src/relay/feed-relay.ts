@@ -1,50 +1,17 @@
-import {
-  authorityOf,
-  type Change,
-  type ChangeFeed,
-  type CheckpointAdvance,
-  type ControlRow,
-  compareCopies,
-  compareVersions,
-  type FeedPage,
-  type FeedRange,
-  firstCounter,
-  InvalidDataError,
-  isJsonObject,
-  type Journaled,
-  type JsonObject,
-  keyOfValue,
-  keyText,
-  type RecordCopy,
-  type StoredRecord,
-  sameExpiry,
-} from '@polyphase/core';
+import type { ChangeFeed, CheckpointAdvance, FeedRange } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import type { Membership } from '../phases/membership.ts';
+import type { FoundPage } from './judge-page.ts';
+import { PageCopier } from './page-copier.ts';
 import { Turns } from './turns.ts';
 
 const PAGE = 500;
 const DRAIN_PAUSE_MS = 10;
 
-type RecordChange = Extract<Change, { kind: 'record' }>;
-
-/** A page, and the control row as it was before the page was read. */
-interface ReadPage {
+/** A page of a range. */
+interface ReadPage extends FoundPage {
   readonly range: FeedRange;
-  readonly page: FeedPage;
-  readonly row: ControlRow | undefined;
 }
-
-/** When documents without a valid stamp were found. */
-interface Found {
-  readonly term: number;
-  readonly serverNowMs: number;
-}
-
-const WRITTEN_AROUND =
-  'The document was written around the SDK after PostgreSQL became the authority; decide which body holds';
-const ROW_AHEAD =
-  'The row in PostgreSQL is of a later term than the authority; find out where it came from, and remove it';
 
 /** What one round over all ranges did. */
 export interface RelayRound {
@@ -64,17 +31,13 @@ export interface RelayProgress {
 
 /**
  * Copies committed changes from Cosmos DB's change feed to PostgreSQL: from the beginning of history, so that it is backfill and
- * capture in one order per key.
- *
- * While Cosmos DB is the authority, a page goes through four states: read; stamped (documents without a valid stamp get one in
- * Cosmos DB first, under their ETag); applied together with the checkpoint, in one transaction, under this process's fencing
- * token; or given up (the token was lost, so the transaction rolls back and another relay reads the page again).
- * While PostgreSQL is the authority it only watches: what a straggler or a foreign writer left in Cosmos DB goes to the journal.
+ * capture in one order per key. See {@link PageCopier} for what happens to a page.
  */
 export class FeedRelay {
   readonly #group: Group;
   readonly #feed: ChangeFeed;
   readonly #membership: Membership;
+  readonly #copier: PageCopier;
   readonly #positions = new Map<string, { position: string; revision: number }>();
   #ranges: readonly FeedRange[] = [];
   #read = 0;
@@ -91,6 +54,7 @@ export class FeedRelay {
     this.#group = options.group;
     this.#feed = options.feed;
     this.#membership = options.membership;
+    this.#copier = new PageCopier(options.group);
   }
 
   /** Where the relay is. */
@@ -189,165 +153,15 @@ export class FeedRelay {
   async #copy({ range, page, row }: ReadPage, signal: AbortSignal): Promise<number> {
     const at = this.#positions.get(range.id);
     if (page.changes.length === 0 && page.position === at?.position) return 0;
-    const records = page.changes
-      .filter((change): change is RecordChange => change.kind === 'record')
-      .map((change) => change.record);
-    const { copies, journal } =
-      row && authorityOf(row.phase) === 'postgres'
-        ? await this.#watch(records, signal)
-        : await this.#stamp(records, { term: row?.term ?? 1, serverNowMs: page.serverNowMs }, signal);
-    journal.push(...page.changes.flatMap((change) => this.#deadLetter(change)));
-    // Before the checkpoint: if this ends in between, the page is read again.
-    await this.#resolve(copies, signal);
-
     const checkpoint: CheckpointAdvance = {
       name: this.#checkpointName(range.id),
       expected: at?.revision ?? 0,
       position: page.position,
       lease: this.#membership.proof(),
     };
-    const judgedIn = row && { group: row.group, term: row.term };
-    const outcomes = await this.#group
-      .records('postgres')
-      .apply(copies, { checkpoint, judgedIn, journal, signal });
+    const { applied } = await this.#copier.copy({ page, row }, checkpoint, signal);
     this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });
     this.#read += page.changes.length;
-    return outcomes.filter((outcome) => outcome.kind === 'applied').length;
+    return applied;
   }
-
-  // Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (an old stamp
-  // put back, a body changed under it, a lifetime begun anew), gets a new stamp before anything else. If its ETag has moved on, it
-  // was only old: what moved it comes later in the feed.
-  async #stamp(
-    records: readonly StoredRecord[],
-    found: Found,
-    signal: AbortSignal,
-  ): Promise<{ copies: RecordCopy[]; journal: Journaled[] }> {
-    const rows = await this.#rows(records, signal);
-    const copies: RecordCopy[] = [];
-    const stamps: RecordCopy[] = [];
-    const journal: Journaled[] = [];
-    for (const [i, record] of records.entries()) {
-      const row = rows[i];
-      const verdict = compareCopies(record, row);
-      const isFit = verdict === 'newer' || (verdict === 'same' && expireTogether(record, row));
-      if (record.version.term !== 0 && isFit) copies.push({ record });
-      // A row of a later term (a table put back from elsewhere) stands above every stamp of this one: stamping would never end.
-      else if (row && row.version.term > found.term) {
-        // Unless the authority moved while the page was on its way: then the row is no stray, and the rules of that side hold.
-        const isStray = row.version.term > this.#group.term;
-        if (!isStray && record.version.term !== 0) copies.push({ record });
-        else if (record.digest !== row.digest)
-          journal.push(this.#conflict(record, row, isStray ? ROW_AHEAD : WRITTEN_AROUND));
-      } else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
-    }
-    if (stamps.length > 0) {
-      const outcomes = await this.#group.records('cosmos').apply(stamps, { signal });
-      for (const outcome of outcomes) if (outcome.kind === 'applied') copies.push({ record: outcome.record });
-    }
-    return { copies, journal };
-  }
-
-  // PostgreSQL is the authority: nothing is stamped any more. What carries a stamp goes through the conditional apply, which keeps
-  // stragglers; what carries none was written around the SDK, and both bodies are kept for a person to decide.
-  async #watch(
-    records: readonly StoredRecord[],
-    signal: AbortSignal,
-  ): Promise<{ copies: RecordCopy[]; journal: Journaled[] }> {
-    const foreign = records.filter((record) => record.version.term === 0);
-    const rows = await this.#rows(foreign, signal);
-    const journal = foreign.flatMap((record, i) =>
-      record.digest === rows[i]?.digest ? [] : [this.#conflict(record, rows[i], WRITTEN_AROUND)],
-    );
-    const ours = records.filter((record) => compareVersions(record.version, { term: 0, counter: 0 }) > 0);
-    await this.#correct(ours, signal);
-    return { copies: ours.map((record) => ({ record })), journal };
-  }
-
-  // What was long on its way to Cosmos DB, or was touched there under its stamp, would outlive its row, or end before it. Before the
-  // checkpoint, too: nobody would look again.
-  async #correct(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
-    if (this.#group.entity.ttl === undefined) return;
-    const rows = await this.#rows(records, signal);
-    const off = records.flatMap((record, i): readonly RecordCopy[] => {
-      const row = rows[i];
-      const isOff = compareCopies(record, row) === 'same' && !expireTogether(record, row);
-      return row && isOff ? [{ record: row }] : [];
-    });
-    if (off.length > 0) await this.#group.records('cosmos').apply(off, { signal });
-  }
-
-  async #rows(
-    records: readonly StoredRecord[],
-    signal: AbortSignal,
-  ): Promise<readonly (StoredRecord | undefined)[]> {
-    if (records.length === 0) return [];
-    return this.#group.records('postgres').readMany(
-      records.map((record) => record.key),
-      { signal },
-    );
-  }
-
-  #conflict(theirs: StoredRecord, ours: StoredRecord | undefined, reason: string): Journaled {
-    const text = (value: JsonObject | undefined) => (value === undefined ? undefined : JSON.stringify(value));
-    return {
-      kind: 'conflict',
-      entity: this.#group.entity.name,
-      key: keyText(theirs.key),
-      reason,
-      issues: [],
-      bodies: { theirs: text(theirs.value), ours: text(ours?.value) },
-    };
-  }
-
-  #deadLetter(change: Change): Journaled[] {
-    if (change.kind === 'record') return [];
-    const { issues, body } = change;
-    return [
-      {
-        kind: 'dead-letter',
-        entity: this.#group.entity.name,
-        key: this.#nameOf(change),
-        reason:
-          'The document cannot be stored as a record; mend it in Cosmos DB, or declare the entity loose',
-        issues,
-        bodies: { theirs: body, ours: undefined },
-      },
-    ];
-  }
-
-  // A label may be that of several documents. Where there is a key, a later version of the document is known by it.
-  #nameOf({ label, body }: Extract<Change, { kind: 'unmappable' }>): string {
-    try {
-      const document: unknown = JSON.parse(body);
-      return isJsonObject(document) ? keyText(keyOfValue(this.#group.entity, document)) : label;
-    } catch (error) {
-      if (InvalidDataError.isInstance(error) || error instanceof SyntaxError) return label;
-      throw error;
-    }
-  }
-
-  async #resolve(copies: readonly RecordCopy[], signal: AbortSignal): Promise<void> {
-    const journal = this.#group.stores.postgres?.journal;
-    const { name } = this.#group.entity;
-    if (!journal || copies.length === 0 || (await journal.count(name, { signal })).deadLetters === 0) return;
-    await journal.resolve(
-      name,
-      copies.map((copy) => keyText(copy.record.key)),
-      { signal },
-    );
-  }
-}
-
-function expireTogether(record: StoredRecord, row: StoredRecord | undefined): boolean {
-  return !row || record.value === undefined || sameExpiry(record, row);
-}
-
-function stamped(record: StoredRecord, row: StoredRecord | undefined, found: Found): StoredRecord {
-  const counter = Math.max(
-    firstCounter(found.serverNowMs),
-    (row?.version.counter ?? 0) + 1,
-    record.version.counter + 1,
-  );
-  return { ...record, version: { term: found.term, counter } };
 }

@@ -1,0 +1,214 @@
+import {
+  authorityOf,
+  type Change,
+  type ControlRow,
+  compareCopies,
+  compareVersions,
+  type Entity,
+  type FeedPage,
+  firstCounter,
+  InvalidDataError,
+  isJsonObject,
+  type Journaled,
+  type JsonObject,
+  keyOfValue,
+  keyText,
+  type RecordCopy,
+  type RecordStore,
+  type StoredRecord,
+  sameExpiry,
+} from '@polyphase/core';
+import type { RecordStores } from '../phases/group.ts';
+
+/** The two sides between which an entity is copied. */
+export interface CopySides {
+  readonly entity: Entity;
+  readonly stores: RecordStores;
+  /** The term of the authority, as far as this process knows. */
+  readonly term: number;
+  /** The records of a store. */
+  records(store: 'cosmos' | 'postgres'): RecordStore;
+}
+
+/** A page, and the control row as it was before the page was read: what is stamped belongs to the term in which it was found. */
+export interface FoundPage {
+  readonly page: FeedPage;
+  readonly row: ControlRow | undefined;
+}
+
+/** What is to be done with a page. */
+export interface JudgedPage {
+  /** What goes to PostgreSQL as it is. */
+  readonly copies: readonly RecordCopy[];
+  /** What gets a stamp in Cosmos DB first, and goes to PostgreSQL under it. */
+  readonly stamps: readonly RecordCopy[];
+  /** Documents in Cosmos DB whose lifetime is put right. */
+  readonly corrections: readonly RecordCopy[];
+  /** What is set aside. */
+  readonly journal: readonly Journaled[];
+}
+
+type RecordChange = Extract<Change, { kind: 'record' }>;
+
+/** When documents without a valid stamp were found. */
+interface Found {
+  readonly term: number;
+  readonly serverNowMs: number;
+}
+
+const WRITTEN_AROUND =
+  'The document was written around the SDK after PostgreSQL became the authority; decide which body holds';
+const ROW_AHEAD =
+  'The row in PostgreSQL is of a later term than the authority; find out where it came from, and remove it';
+
+/** Decides what is to be done with a page of the feed. Reads rows in PostgreSQL, and writes nothing anywhere. */
+export async function judgePage(
+  sides: CopySides,
+  { page, row }: FoundPage,
+  signal: AbortSignal,
+): Promise<JudgedPage> {
+  const records = page.changes
+    .filter((change): change is RecordChange => change.kind === 'record')
+    .map((change) => change.record);
+  const judged =
+    row && authorityOf(row.phase) === 'postgres'
+      ? await judgeStragglers(sides, records, signal)
+      : await judgeHistory(sides, records, {
+          found: { term: row?.term ?? 1, serverNowMs: page.serverNowMs },
+          signal,
+        });
+  const letters = page.changes.flatMap((change) => deadLetter(sides.entity, change));
+  return { ...judged, journal: [...judged.journal, ...letters] };
+}
+
+// Cosmos DB is the authority. A document without a stamp, or one that is not above the row and yet differs from it (an old stamp
+// put back, a body changed under it, a lifetime begun anew), gets a new stamp before anything else. If its ETag has moved on, it
+// was only old: what moved it comes later in the feed.
+async function judgeHistory(
+  sides: CopySides,
+  records: readonly StoredRecord[],
+  { found, signal }: { readonly found: Found; readonly signal: AbortSignal },
+): Promise<JudgedPage> {
+  const rows = await rowsOf(sides, records, signal);
+  const copies: RecordCopy[] = [];
+  const stamps: RecordCopy[] = [];
+  const journal: Journaled[] = [];
+  for (const [i, record] of records.entries()) {
+    const row = rows[i];
+    const verdict = compareCopies(record, row);
+    const isFit = verdict === 'newer' || (verdict === 'same' && expireTogether(record, row));
+    if (record.version.term !== 0 && isFit) copies.push({ record });
+    // A row of a later term (a table put back from elsewhere) stands above every stamp of this one: stamping would never end.
+    else if (row && row.version.term > found.term) {
+      // Unless the authority moved while the page was on its way: then the row is no stray, and the rules of that side hold.
+      const isStray = row.version.term > sides.term;
+      if (!isStray && record.version.term !== 0) copies.push({ record });
+      else if (record.digest !== row.digest)
+        journal.push(
+          conflict(sides.entity, { theirs: record, ours: row }, isStray ? ROW_AHEAD : WRITTEN_AROUND),
+        );
+    } else stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });
+  }
+  return { copies, stamps, corrections: [], journal };
+}
+
+// PostgreSQL is the authority: nothing is stamped any more. What carries a stamp goes through the conditional apply, which keeps
+// stragglers; what carries none was written around the SDK, and both bodies are kept for a person to decide.
+async function judgeStragglers(
+  sides: CopySides,
+  records: readonly StoredRecord[],
+  signal: AbortSignal,
+): Promise<JudgedPage> {
+  const foreign = records.filter((record) => record.version.term === 0);
+  const rows = await rowsOf(sides, foreign, signal);
+  const journal = foreign.flatMap((theirs, i) =>
+    theirs.digest === rows[i]?.digest
+      ? []
+      : [conflict(sides.entity, { theirs, ours: rows[i] }, WRITTEN_AROUND)],
+  );
+  const ours = records.filter((record) => compareVersions(record.version, { term: 0, counter: 0 }) > 0);
+  const corrections = await judgeLifetimes(sides, ours, signal);
+  return { copies: ours.map((record) => ({ record })), stamps: [], corrections, journal };
+}
+
+// What was long on its way to Cosmos DB, or was touched there under its stamp, would outlive its row, or end before it.
+async function judgeLifetimes(
+  sides: CopySides,
+  records: readonly StoredRecord[],
+  signal: AbortSignal,
+): Promise<readonly RecordCopy[]> {
+  if (sides.entity.ttl === undefined) return [];
+  const rows = await rowsOf(sides, records, signal);
+  return records.flatMap((record, i): readonly RecordCopy[] => {
+    const row = rows[i];
+    const isOff = compareCopies(record, row) === 'same' && !expireTogether(record, row);
+    return row && isOff ? [{ record: row }] : [];
+  });
+}
+
+async function rowsOf(
+  sides: CopySides,
+  records: readonly StoredRecord[],
+  signal: AbortSignal,
+): Promise<readonly (StoredRecord | undefined)[]> {
+  if (records.length === 0) return [];
+  return sides.records('postgres').readMany(
+    records.map((record) => record.key),
+    { signal },
+  );
+}
+
+function conflict(
+  entity: Entity,
+  { theirs, ours }: { readonly theirs: StoredRecord; readonly ours: StoredRecord | undefined },
+  reason: string,
+): Journaled {
+  const text = (value: JsonObject | undefined) => (value === undefined ? undefined : JSON.stringify(value));
+  return {
+    kind: 'conflict',
+    entity: entity.name,
+    key: keyText(theirs.key),
+    reason,
+    issues: [],
+    bodies: { theirs: text(theirs.value), ours: text(ours?.value) },
+  };
+}
+
+function deadLetter(entity: Entity, change: Change): Journaled[] {
+  if (change.kind === 'record') return [];
+  const { issues, body } = change;
+  return [
+    {
+      kind: 'dead-letter',
+      entity: entity.name,
+      key: nameOf(entity, change),
+      reason: 'The document cannot be stored as a record; mend it in Cosmos DB, or declare the entity loose',
+      issues,
+      bodies: { theirs: body, ours: undefined },
+    },
+  ];
+}
+
+// A label may be that of several documents. Where there is a key, a later version of the document is known by it.
+function nameOf(entity: Entity, { label, body }: Extract<Change, { kind: 'unmappable' }>): string {
+  try {
+    const document: unknown = JSON.parse(body);
+    return isJsonObject(document) ? keyText(keyOfValue(entity, document)) : label;
+  } catch (error) {
+    if (InvalidDataError.isInstance(error) || error instanceof SyntaxError) return label;
+    throw error;
+  }
+}
+
+function expireTogether(record: StoredRecord, row: StoredRecord | undefined): boolean {
+  return !row || record.value === undefined || sameExpiry(record, row);
+}
+
+function stamped(record: StoredRecord, row: StoredRecord | undefined, found: Found): StoredRecord {
+  const counter = Math.max(
+    firstCounter(found.serverNowMs),
+    (row?.version.counter ?? 0) + 1,
+    record.version.counter + 1,
+  );
+  return { ...record, version: { term: found.term, counter } };
+}

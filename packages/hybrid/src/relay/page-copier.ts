@@ -1,0 +1,71 @@
+import { type CheckpointAdvance, keyText, type RecordCopy } from '@polyphase/core';
+import { type CopySides, type FoundPage, judgePage } from './judge-page.ts';
+
+/** What became of one page. */
+export interface CopiedPage {
+  /** Records that were written to PostgreSQL: those that were newer than its rows. */
+  readonly applied: number;
+  /** Documents that were given a stamp in Cosmos DB. */
+  readonly stamped: number;
+  /** Documents and records that were set aside. */
+  readonly setAside: number;
+}
+
+/**
+ * Copies one page of the change feed to PostgreSQL: the one thing that relay and backfill both do.
+ *
+ * While Cosmos DB is the authority, a page goes through four states: read; stamped (documents without a valid stamp get one in
+ * Cosmos DB first, under their ETag); applied together with the checkpoint, in one transaction, under this process's fencing
+ * token; or given up (the token was lost, so the transaction rolls back and another process reads the page again).
+ * While PostgreSQL is the authority it only watches: what a straggler or a foreign writer left in Cosmos DB goes to the journal.
+ */
+export class PageCopier {
+  readonly #sides: CopySides;
+
+  constructor(sides: CopySides) {
+    this.#sides = sides;
+  }
+
+  /**
+   * Judges, stamps and applies a page, and moves the checkpoint with it. A page that was copied before changes nothing but the
+   * checkpoint.
+   *
+   * @throws {@link FencedError} when the checkpoint has moved or its lease was lost, {@link TransactionConflictError} when the authority
+   * has moved: nothing was applied; whatever else the stores throw
+   */
+  async copy(found: FoundPage, checkpoint: CheckpointAdvance, signal: AbortSignal): Promise<CopiedPage> {
+    const { row } = found;
+    const judged = await judgePage(this.#sides, found, signal);
+    const stamped = await this.#write(judged.stamps, signal);
+    // Stamps, corrections and closed letters all come before the checkpoint: if this ends in between, the page is read again.
+    await this.#write(judged.corrections, signal);
+    const copies = [...judged.copies, ...stamped];
+    await this.#resolve(copies, signal);
+    const outcomes = await this.#sides.records('postgres').apply(copies, {
+      checkpoint,
+      judgedIn: row && { group: row.group, term: row.term },
+      journal: judged.journal,
+      signal,
+    });
+    const applied = outcomes.filter((outcome) => outcome.kind === 'applied').length;
+    return { applied, stamped: stamped.length, setAside: judged.journal.length };
+  }
+
+  async #write(copies: readonly RecordCopy[], signal: AbortSignal): Promise<readonly RecordCopy[]> {
+    if (copies.length === 0) return [];
+    const outcomes = await this.#sides.records('cosmos').apply(copies, { signal });
+    return outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? [{ record: outcome.record }] : []));
+  }
+
+  async #resolve(copies: readonly RecordCopy[], signal: AbortSignal): Promise<void> {
+    const { entity, stores } = this.#sides;
+    const journal = stores.postgres?.journal;
+    if (!journal || copies.length === 0) return;
+    if ((await journal.count(entity.name, { signal })).deadLetters === 0) return;
+    await journal.resolve(
+      entity.name,
+      copies.map((copy) => keyText(copy.record.key)),
+      { signal },
+    );
+  }
+}
