@@ -35,4 +35,9 @@ export interface LeaseManager {
   renew(lease: Lease, options?: CallOptions): Promise<Lease>;
   /** Gives a lease up. Nothing happens when it was lost already. */
   release(lease: Lease, options?: CallOptions): Promise<void>;
+  /**
+   * The leases that somebody has now, by their names: those that start with `prefix`. Released ones and those that ran out are not
+   * among them. A view, which may be old by the time that it is read: only {@link LeaseManager.acquire} decides who has one.
+   */
+  list(prefix: string, options?: CallOptions): Promise<ReadonlyMap<string, LeaseHeld>>;
 }

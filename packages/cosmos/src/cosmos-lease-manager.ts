@@ -5,13 +5,15 @@ import {
   type JsonObject,
   type Lease,
   type LeaseAnswer,
+  type LeaseHeld,
   type LeaseManager,
   TransactionConflictError,
 } from '@polyphase/core';
 import type { CosmosContainer, ItemCall } from './cosmos-container.ts';
 import { STAMP_FIELD } from './cosmos-document.ts';
+import { SqlParameters, sqlPath } from './cosmos-sql.ts';
 import { pause, WRITE_ATTEMPTS } from './cosmos-write.ts';
-import { reservedCall, reservedDocument, reservedId } from './reserved-document.ts';
+import { nameInId, reservedCall, reservedDocument, reservedId, reservedPartition } from './reserved-document.ts';
 
 /** A lease as it is stored. */
 interface StoredLease {
@@ -44,9 +46,8 @@ export class CosmosLeaseManager implements LeaseManager {
     options: CallOptions = {},
   ): Promise<LeaseAnswer> {
     return this.#change<LeaseAnswer>(name, 'acquire', options, (there, now) => {
-      const endsInMs = there ? there.at + DATE_STEP_MS + there.durationMs - now : 0;
-      if (there?.holder !== undefined && there.holder !== holder && endsInMs > 0) {
-        const remainingMs = Math.min(endsInMs, there.durationMs);
+      const remainingMs = there ? remainingOf(there, now) : 0;
+      if (there?.holder !== undefined && there.holder !== holder && remainingMs > 0) {
         return { answer: { kind: 'held', by: { holder: there.holder, token: there.token, remainingMs } } };
       }
       const token = there?.holder === holder ? there.token : (there?.token ?? 0) + 1;
@@ -75,6 +76,27 @@ export class CosmosLeaseManager implements LeaseManager {
       if (there?.holder !== lease.holder || there.token !== lease.token) return { answer: true };
       return { store: { ...there, holder: undefined }, answer: true };
     });
+  }
+
+  async list(prefix: string, options: CallOptions = {}): Promise<ReadonlyMap<string, LeaseHeld>> {
+    const items = this.#itemsOf();
+    const partition = reservedPartition(await items.info(options));
+    const parameters = new SqlParameters();
+    const id = sqlPath(['id']);
+    // The service's own clock, in the answer itself: pages of a query have no date of their own.
+    const query = `SELECT ${id}, ${sqlPath([STAMP_FIELD])}, GetCurrentTimestamp() AS now FROM c WHERE STARTSWITH(${id}, ${parameters.add(reservedId('lease', prefix))}) ORDER BY ${id}`;
+    const spec = { query, parameters: parameters.list() };
+    const found = new Map<string, LeaseHeld>();
+    for await (const { rows } of items.query(spec, { operation: 'lease', partition, ...options }))
+      for (const row of rows) {
+        const there = leaseOf(row);
+        const { id: rowId, now } = row;
+        if (there?.holder === undefined || typeof rowId !== 'string' || typeof now !== 'number') continue;
+        const remainingMs = remainingOf(there, now);
+        if (remainingMs > 0)
+          found.set(nameInId('lease', rowId), { holder: there.holder, token: there.token, remainingMs });
+      }
+    return found;
   }
 
   // Read, decide, write under the ETag; again when somebody was faster or no answer came. Each decision is safe to repeat: a holder
@@ -111,6 +133,10 @@ export class CosmosLeaseManager implements LeaseManager {
       key: name,
     });
   }
+}
+
+function remainingOf({ at, durationMs }: StoredLease, now: number): number {
+  return Math.min(at + DATE_STEP_MS + durationMs - now, durationMs);
 }
 
 function leaseOf(document: JsonObject): StoredLease | undefined {

@@ -12,6 +12,12 @@ export function reservedId(kind: ReservedKind, name: string): string {
   return `${RESERVED_ID_PREFIX}${kind}:${safe}`;
 }
 
+/** The name in an id that {@link reservedId} made. */
+export function nameInId(kind: ReservedKind, id: string): string {
+  const safe = id.slice(RESERVED_ID_PREFIX.length + kind.length + 1);
+  return safe.replace(/~([0-9a-f]+)~/g, (_, code: string) => String.fromCodePoint(Number.parseInt(code, 16)));
+}
+
 /** The logical partition of reserved documents. Those that change together share it. */
 export function reservedPartition(info: ContainerInfo): readonly PartitionLevel[] {
   return info.partitionPaths.map(() => `${RESERVED_ID_PREFIX}polyphase`);

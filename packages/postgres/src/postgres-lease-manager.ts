@@ -3,10 +3,12 @@ import {
   FencedError,
   type Lease,
   type LeaseAnswer,
+  type LeaseHeld,
   type LeaseManager,
 } from '@polyphase/core';
 import type { Connections } from './connections.ts';
 import { acquireLease } from './sql/acquire-lease.ts';
+import { listLeases } from './sql/list-leases.ts';
 import { readLease } from './sql/read-lease.ts';
 import { releaseLease } from './sql/release-lease.ts';
 import { renewLease } from './sql/renew-lease.ts';
@@ -47,5 +49,10 @@ export class PostgresLeaseManager implements LeaseManager {
   async release(lease: Lease, { signal }: CallOptions = {}): Promise<void> {
     const place = { operation: 'release lease', key: lease.name, signal };
     await this.#connections.run([releaseLease.bind(lease)], place);
+  }
+  async list(prefix: string, { signal }: CallOptions = {}): Promise<ReadonlyMap<string, LeaseHeld>> {
+    const place = { operation: 'list leases', key: prefix, signal };
+    const [result] = await this.#connections.run([listLeases.bind(prefix)], place);
+    return new Map(listLeases.rows(result).map(({ name, ...held }) => [name, held]));
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { FencedError } from '../errors.ts';
-import type { Lease, LeaseAnswer, LeaseManager } from '../lease.ts';
+import type { Lease, LeaseAnswer, LeaseHeld, LeaseManager } from '../lease.ts';
+import { compareText } from '../order.ts';
 import type { CallOptions } from '../record-store.ts';
 import { turn } from './memory-turn.ts';
 
@@ -51,6 +52,17 @@ export class MemoryLeases implements LeaseManager {
     await turn(options);
     if (!this.isHeld(lease.name, lease.token)) return;
     this.#leases.set(lease.name, { holder: undefined, token: lease.token, endsAt: 0 });
+  }
+
+  async list(prefix: string, options?: CallOptions): Promise<ReadonlyMap<string, LeaseHeld>> {
+    await turn(options);
+    const now = this.#clock.monotonic();
+    const found = [...this.#leases].flatMap(([name, { holder, token, endsAt }]): [string, LeaseHeld][] =>
+      name.startsWith(prefix) && holder !== undefined && endsAt > now
+        ? [[name, { holder, token, remainingMs: endsAt - now }]]
+        : [],
+    );
+    return new Map(found.toSorted(([a], [b]) => compareText(a, b)));
   }
 
   /** Whether a token is still the last one of its lease: not released, and taken by nobody since. */

@@ -89,6 +89,36 @@ export const leaseCases: readonly Case[] = suite<Pick<RecordHost, 'leases'>>('le
     },
   },
   {
+    name: 'those that somebody has are listed by the beginning of their names',
+    requires: [],
+    run: async (subject) => {
+      const { leases } = subject.store;
+      const lease = await acquired(leases, 'a');
+      await leases.acquire('work/2', 'b', LONG_MS);
+      await leases.acquire('wörk_%', 'b', LONG_MS);
+      await leases.acquire('other', 'b', LONG_MS);
+      await leases.acquire('work/short', 'c', SHORT_MS);
+      const gone = await leases.acquire('work/gone', 'c', LONG_MS);
+      ok(gone.kind === 'acquired', 'c should have got the lease');
+      await leases.release(gone.lease);
+      await pass(subject, AFTER_SHORT_MS);
+      const held = await leases.list('work');
+      equal(
+        [...held].map(([name, { holder }]) => [name, holder]),
+        [
+          ['work', 'a'],
+          ['work/2', 'b'],
+        ],
+        'listed',
+      );
+      equal(held.get('work')?.token, lease.token, 'token');
+      for (const { remainingMs } of held.values())
+        ok(remainingMs > LONG_MS / 2 && remainingMs <= LONG_MS, `remaining ${remainingMs}`);
+      equal([...(await leases.list('wörk_%')).keys()], ['wörk_%'], 'every character stands for itself');
+      equal((await leases.list('w_rk')).size, 0, 'no character stands for another');
+    },
+  },
+  {
     name: 'tokens rise over many changes of holder',
     requires: [],
     run: async ({ store: { leases } }) => {
