@@ -45,6 +45,12 @@ export interface ChangeFeed {
   ranges(options?: CallOptions): Promise<readonly FeedRange[]>;
   /** The changes of a range after `position`; from the beginning where that is undefined. */
   read(range: FeedRange, position: string | undefined, options?: FeedReadOptions): Promise<FeedPage>;
+  /**
+   * Where a range goes on, from where ranges were read to before: its own position where that is known, else one put together from
+   * those of the whole that it came from, or of the parts that came from it. So nothing is read twice after a split, and nothing is
+   * left out: what no position covers is read from the beginning. Undefined where that is all of it.
+   */
+  positionOf(range: FeedRange, known: ReadonlyMap<string, string>): string | undefined;
   /** Writes a marker into a range and tells where it is: whoever has read past it has read all that was committed before. */
   mark(range: FeedRange, options?: CallOptions): Promise<string>;
   /** Whether a position of that range lies at or past a marker. */

@@ -28,6 +28,7 @@ import type { RecordPlace } from './cosmos-write.ts';
 import { belongsTo, type EntityMapping } from './discriminator.ts';
 import { formatMarker, hasPassed, type Mark, parseMarker } from './feed-marker.ts';
 import {
+  assemblePosition,
   boundsOf,
   clipPosition,
   formatPosition,
@@ -101,6 +102,14 @@ export class CosmosChangeFeed implements ChangeFeed {
       idle: response.statusCode === 304,
       serverNowMs: this.#items.dateOf(response.headers, 'feed'),
     };
+  }
+
+  positionOf(range: FeedRange, known: ReadonlyMap<string, string>): string | undefined {
+    const own = known.get(range.id);
+    if (own !== undefined) return own;
+    const positions = new Map([...known].map(([id, text]) => [id, parsePosition(text)]));
+    const position = assemblePosition(range.id, positions);
+    return position && formatPosition(position);
   }
 
   async mark(range: FeedRange, options: CallOptions = {}): Promise<string> {

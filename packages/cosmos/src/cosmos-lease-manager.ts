@@ -13,7 +13,13 @@ import type { CosmosContainer, ItemCall } from './cosmos-container.ts';
 import { STAMP_FIELD } from './cosmos-document.ts';
 import { SqlParameters, sqlPath } from './cosmos-sql.ts';
 import { pause, WRITE_ATTEMPTS } from './cosmos-write.ts';
-import { nameInId, reservedCall, reservedDocument, reservedId, reservedPartition } from './reserved-document.ts';
+import {
+  nameInId,
+  reservedCall,
+  reservedDocument,
+  reservedId,
+  reservedPartition,
+} from './reserved-document.ts';
 
 /** A lease as it is stored. */
 interface StoredLease {

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hasPassed, parseMarker } from './feed-marker.ts';
 import {
+  assemblePosition,
   boundsOf,
   clipPosition,
   formatPosition,
@@ -56,6 +58,77 @@ describe('clipPosition', () => {
       part('3F', '5F', '"2"'),
       part('5F', '7F', ''),
     ]);
+  });
+});
+
+describe('assemblePosition', () => {
+  const at = (...parts: ReturnType<typeof part>[]) => ({ rid: 'r', parts });
+  const whole = at(part('', 'FF', '"5"'));
+  const low = at(part('', '7F', '"7"'));
+  const high = at(part('7F', 'FF', '"9"'));
+  const assemble = (id: string, known: Record<string, ReturnType<typeof at>>) =>
+    assemblePosition(id, new Map(Object.entries(known)));
+
+  it('is a range’s own where that is known', () => {
+    expect(assemble('-FF', { '-FF': whole, '-7F': low, '7F-FF': high })).toBe(whole);
+  });
+
+  it('is that of the whole for a part, and of the smallest whole where there are several', () => {
+    expect(assemble('-7F', { '-FF': whole })).toEqual(at(part('', '7F', '"5"')));
+    expect(assemble('-3F', { '-FF': whole, '-7F': low })).toEqual(at(part('', '3F', '"7"')));
+    expect(assemble('-3F', { '-7F': low, '-FF': whole })).toEqual(at(part('', '3F', '"7"')));
+  });
+
+  it('is those of the parts for a whole, with the older whole’s where a part is not known', () => {
+    const both = { '-7F': low, '7F-FF': high };
+    expect(assemble('-FF', both)).toEqual(at(part('', '7F', '"7"'), part('7F', 'FF', '"9"')));
+    expect(assemble('3F-FF', { '-FF': whole, '-7F': low })).toEqual(
+      at(part('3F', '7F', '"7"'), part('7F', 'FF', '"5"')),
+    );
+  });
+
+  it('starts from the beginning where nothing is known', () => {
+    expect(assemble('-FF', { '-7F': low })).toEqual(at(part('', '7F', '"7"'), part('7F', 'FF', '')));
+    expect(assemble('7F-FF', { '-7F': low })).toBeUndefined();
+    expect(assemble('-FF', {})).toBeUndefined();
+  });
+
+  it('takes nothing from another container', () => {
+    const other = { ...high, rid: 'other' };
+    expect(assemble('-FF', { '-3F': at(part('', '3F', '"2"')), '7F-FF': other })).toEqual(
+      at(part('', '3F', '"2"'), part('3F', 'FF', '')),
+    );
+  });
+
+  it('covers each stretch of any range once, in order, and promises nothing that no known range has read', () => {
+    const cuts = ['', '1F', '3F', '5F', '7F', '9F', 'BF', 'DF', 'FF'];
+    const bounds = fc
+      .uniqueArray(fc.nat(8), { minLength: 2, maxLength: 2 })
+      .map((two) => two.toSorted((a, b) => a - b).map((i) => cuts[i] ?? ''));
+    const known = fc.array(fc.tuple(bounds, fc.integer({ min: 1, max: 99 })), { maxLength: 5 });
+    fc.assert(
+      fc.property(bounds, known, ([min = '', max = ''], entries) => {
+        const tokens = entries.map(([[from = '', to = ''], n]) => part(from, to, `"${n}"`));
+        const map = new Map(tokens.map((it) => [rangeId(it.min, it.max), at(it)]));
+        const position = assemblePosition(rangeId(min, max), map);
+        if (!position) return tokens.every((it) => it.max <= min || it.min >= max);
+        let end = min;
+        for (const it of position.parts) {
+          expect(it.min).toBe(end);
+          end = it.max;
+          const sources = [...map.values()].flatMap((one) => one.parts);
+          const covers = cuts.filter((cut) => cut >= it.min && cut < it.max);
+          for (const cut of covers)
+            expect(
+              it.token === ''
+                ? !sources.some((one) => one.min <= cut && one.max > cut)
+                : sources.some((one) => one.min <= cut && one.max > cut && one.token === it.token),
+            ).toBe(true);
+        }
+        expect(end).toBe(max);
+        return true;
+      }),
+    );
   });
 });
 

@@ -88,6 +88,50 @@ export function clipPosition(parts: readonly RangePosition[], id: string): reado
   return clipped;
 }
 
+/**
+ * The position of a range, put together from those of other ranges, by their names: its own where that is known, else each stretch of
+ * it from the smallest range that covers the stretch. What none covers starts from the beginning; undefined where that is all.
+ */
+export function assemblePosition(
+  id: string,
+  known: ReadonlyMap<string, FeedPosition>,
+): FeedPosition | undefined {
+  const own = known.get(id);
+  if (own) return own;
+  const { min, max } = boundsOf(id);
+  const overlapping = [...known]
+    .map(([name, position]) => ({ name, position, ...boundsOf(name) }))
+    .filter((it) => it.min < max && it.max > min)
+    .toSorted((a, b) => widthOf(a) - widthOf(b));
+  const [first] = overlapping;
+  if (!first) return undefined;
+  // Positions in another container of the same name say nothing about this one.
+  const pieces = overlapping
+    .filter((it) => it.position.rid === first.position.rid)
+    .flatMap((it) => clipPosition(it.position.parts, it.name));
+  const edges = new Set([min, max, ...pieces.flatMap((it) => [it.min, it.max])]);
+  const stops = [...edges].filter((it) => it >= min && it <= max).toSorted();
+  const parts: RangePosition[] = [];
+  for (const [i, from] of stops.slice(0, -1).entries()) {
+    const to = stops[i + 1] ?? max;
+    const token = pieces.find((it) => it.min <= from && it.max >= to)?.token ?? '';
+    const last = parts.at(-1);
+    if (last?.token === token) parts[parts.length - 1] = { ...last, max: to };
+    else parts.push({ min: from, max: to, token });
+  }
+  return { rid: first.position.rid, parts };
+}
+
+// Bounds are digits after a hexadecimal point. Twelve of them tell ranges apart, and a number holds them exactly.
+const PRECISION = 12;
+
+function widthOf({ min, max }: { readonly min: string; readonly max: string }): number {
+  const [from, to] = [min, max].map((it) =>
+    Number.parseInt(it.slice(0, PRECISION).padEnd(PRECISION, '0'), 16),
+  );
+  return (to ?? 0) - (from ?? 0);
+}
+
 /** The sequence number in a feed's token: an ETag such as `"42"`. 0 at the beginning. [service] */
 export function tokenSequence(token: string): number {
   const match = /(\d+)/.exec(token);

@@ -1,3 +1,4 @@
+import type { Database } from '@azure/cosmos';
 import type { Entity, JsonObject } from '@polyphase/core';
 import {
   bindContract,
@@ -12,14 +13,24 @@ import {
   repositoryCases,
   unitOfWorkCases,
 } from '@polyphase/core/testing';
+import type { CosmosEmulator } from '@polyphase/cosmos-emulator';
 import { describe, expect, it } from 'vitest';
+import type { CosmosStore } from '../src/index.ts';
 import { foreignWriter, liveEndpoint, setUpCosmos } from './cosmos-setup.ts';
 
 // Dates of the service are whole seconds, and leases may outlast theirs by two: time that passes for a lease passes with room.
 const DATE_STEPS_MS = 2_000;
 
+// A live account splits when it wants to.
+const splitting =
+  (database: Database, emulator: CosmosEmulator, store: CosmosStore) => async (entity: Entity) => {
+    const place = { database: database.id, container: store.container(entity).id };
+    const { resources } = await store.container(entity).readPartitionKeyRanges().fetchAll();
+    for (const { id } of resources) emulator.split({ ...place, range: id });
+  };
+
 async function subject(tls: boolean) {
-  const { store, emulator, close } = await setUpCosmos(contractEntities, {
+  const { store, database, emulator, close } = await setUpCosmos(contractEntities, {
     store: {
       control: 'contract_tasks',
       map: { contract: { container: 'contract_tasks' }, another: { container: 'contract_tasks' } },
@@ -35,6 +46,7 @@ async function subject(tls: boolean) {
       ? {
           serverNowMs: async () => emulator.clock.now(),
           passTime: async (ms: number) => emulator.clock.advance(ms + DATE_STEPS_MS),
+          split: splitting(database, emulator, store),
         }
       : {}),
   };
@@ -45,7 +57,7 @@ async function sharedSubject() {
   const kindOf = (entity: Entity) => ({ kind: entity.name });
   const places = contractEntities.map((entity) => [entity.name, { discriminator: kindOf(entity) }]);
   const container = { container: 'contract_tasks' };
-  const { store, emulator, close } = await setUpCosmos(contractEntities, {
+  const { store, database, emulator, close } = await setUpCosmos(contractEntities, {
     store: {
       control: 'contract_tasks',
       map: { ...Object.fromEntries(places), contract: container, another: container },
@@ -72,6 +84,7 @@ async function sharedSubject() {
       ? {
           serverNowMs: async () => emulator.clock.now(),
           passTime: async (ms: number) => emulator.clock.advance(ms + DATE_STEPS_MS),
+          split: splitting(database, emulator, store),
         }
       : {}),
   };
@@ -100,6 +113,7 @@ const capabilities: readonly Capability[] = [
   'not-unique-global',
   'expiry',
   'foreign',
+  ...(liveEndpoint === undefined ? (['split'] as const) : []),
 ];
 
 // An account elsewhere is reached in one way only.

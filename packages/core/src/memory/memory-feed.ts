@@ -1,12 +1,12 @@
 import type { Change, ChangeFeed, FeedPage, FeedRange, FeedReadOptions } from '../change-feed.ts';
 import type { Clock } from '../clock.ts';
-import { hash128 } from '../digest.ts';
 import type { Entity } from '../entity.ts';
 import { InvalidDataError, InvalidOptionsError } from '../errors.ts';
 import { type Issue, portabilityIssues } from '../json.ts';
-import { checkKey, keyLabel, partitionText } from '../key.ts';
+import { checkKey, keyLabel } from '../key.ts';
 import type { StoredRecord } from '../record.ts';
 import type { CallOptions } from '../record-store.ts';
+import { isWithin, MemoryRanges } from './memory-ranges.ts';
 import type { MemorySequence } from './memory-sequence.ts';
 import { copyRecord, type MemoryTable } from './memory-table.ts';
 import { turn } from './memory-turn.ts';
@@ -21,7 +21,7 @@ export class MemoryFeed implements ChangeFeed {
   readonly #table: MemoryTable;
   readonly #sequence: MemorySequence;
   readonly #clock: Clock;
-  readonly #ranges: readonly FeedRange[];
+  readonly #ranges: MemoryRanges;
 
   constructor(options: {
     readonly table: MemoryTable;
@@ -33,12 +33,12 @@ export class MemoryFeed implements ChangeFeed {
     this.#table = options.table;
     this.#sequence = options.sequence;
     this.#clock = options.clock;
-    this.#ranges = Array.from({ length: options.ranges }, (_, i) => Object.freeze({ id: `range-${i}` }));
+    this.#ranges = new MemoryRanges({ ranges: options.ranges });
   }
 
   async ranges(options?: CallOptions): Promise<readonly FeedRange[]> {
     await turn(options);
-    return this.#ranges;
+    return this.#ranges.list();
   }
 
   async read(
@@ -50,7 +50,7 @@ export class MemoryFeed implements ChangeFeed {
     const after = position === undefined ? 0 : this.#sequenceOf(position, range);
     const limit = options.limit ?? DEFAULT_LIMIT;
     const entries = [...this.#table.entries()]
-      .filter((entry) => entry.sequence > after && this.#rangeOf(entry.record) === range.id)
+      .filter((entry) => entry.sequence > after && this.#ranges.holds(range.id, entry.record.key.partition))
       .toSorted((a, b) => a.sequence - b.sequence);
     const page = entries.slice(0, limit);
     // A page that was cut ends at its last change, any other at the head: past markers, which nobody sees.
@@ -75,9 +75,27 @@ export class MemoryFeed implements ChangeFeed {
     return this.#sequenceOf(position, at) >= this.#sequenceOf(marker, at);
   }
 
-  #rangeOf(record: StoredRecord): string | undefined {
-    const [hash] = hash128(partitionText(record.key.partition));
-    return this.#ranges[hash % this.#ranges.length]?.id;
+  positionOf(range: FeedRange, known: ReadonlyMap<string, string>): string | undefined {
+    const own = known.get(range.id);
+    if (own !== undefined) return own;
+    const parts = this.#ranges.partsOf(range.id);
+    const sequences = parts.map((part) => this.#nearest(part, known));
+    // One sequence runs through all ranges: whoever has read each part up to its own number has read all up to the lowest.
+    const isWhole = parts.length > 0 && !sequences.includes(undefined);
+    return isWhole ? positionAt(range, Math.min(...sequences.filter((it) => it !== undefined))) : undefined;
+  }
+
+  /** Puts two ranges in the place of one: the first, where none is named. */
+  split(range?: string): void {
+    this.#ranges.split(range);
+  }
+
+  // Where the smallest range is that a part lies in.
+  #nearest(part: string, known: ReadonlyMap<string, string>): number | undefined {
+    const [nearest] = [...known]
+      .filter(([id]) => isWithin(part, id))
+      .toSorted(([a], [b]) => b.length - a.length);
+    return nearest && this.#sequenceOf(nearest[1], { id: nearest[0] });
   }
 
   #sequenceOf(position: string, range: FeedRange): number {

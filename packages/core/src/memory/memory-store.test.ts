@@ -1,4 +1,5 @@
 import { describe, it } from 'vitest';
+import type { Entity } from '../entity.ts';
 import type { JsonValue } from '../json.ts';
 import {
   atomicApplyCases,
@@ -27,7 +28,10 @@ async function documents() {
   const store = memoryDocumentStore({ clock, ranges: 3 });
   await store.prepare(contractEntities);
   const passTime = (ms: number) => clock.advance(ms);
-  return { store, foreign: store.foreign, passTime, serverNowMs: async () => clock.now() };
+  const split = async (entity: Entity) => {
+    for (const range of await store.changes(entity).ranges()) store.split(entity, range.id);
+  };
+  return { store, foreign: store.foreign, passTime, split, serverNowMs: async () => clock.now() };
 }
 
 async function rows() {
@@ -51,6 +55,7 @@ describe('memory documents', () => {
     'not-unique-global',
     'expiry',
     'foreign',
+    'split',
   ];
   const binding = { capabilities, it, subject: documents };
   bindContract(recordCases, binding);

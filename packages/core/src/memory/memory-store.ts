@@ -39,6 +39,8 @@ export interface MemoryCacheStoreOptions extends MemoryStoreOptions {
 /** A store of documents in memory, with a way around the SDK for tests. */
 export interface MemoryDocumentStore extends DocumentStore {
   readonly foreign: ForeignDocuments;
+  /** Puts two ranges of an entity's feed in the place of one (the first, where none is named), as Cosmos DB does when a partition grows. */
+  split(entity: Entity, range?: string): void;
 }
 
 /** A cache in memory. */
@@ -133,15 +135,17 @@ export function memoryDocumentStore(options: MemoryDocumentStoreOptions = {}): M
   const leases = new MemoryLeases({ clock });
   const checkpoints = new MemoryCheckpoints({ leases });
   const feeds = new Map<string, MemoryFeed>();
+  const feedOf = (entity: Entity): MemoryFeed =>
+    made(
+      feeds,
+      entity.name,
+      () => new MemoryFeed({ table: tables.of(entity), sequence: tables.sequence, clock, ranges }),
+    );
   return {
     kind: 'documents',
     ...recordHost({ clock, tables, leases, checkpoints }),
-    changes: (entity) =>
-      made(
-        feeds,
-        entity.name,
-        () => new MemoryFeed({ table: tables.of(entity), sequence: tables.sequence, clock, ranges }),
-      ),
+    changes: feedOf,
+    split: (entity, range) => feedOf(entity).split(range),
     permits: new MemoryPermits(),
     foreign: foreignDocuments((entity) => tables.of(entity)),
   };

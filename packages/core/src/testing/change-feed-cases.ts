@@ -290,10 +290,114 @@ const foreign: readonly Case[] = [
   },
 ];
 
+const splits: readonly Case[] = [
+  {
+    name: 'a position is its own range’s, and there is none where nothing was read',
+    requires: [],
+    run: async ({ store }) => {
+      const feed = store.changes(Task);
+      await seed(store.records(Task), ids);
+      const { positions } = await drain(feed);
+      for (const range of await feed.ranges()) {
+        equal(feed.positionOf(range, positions), positions.get(range.id), 'own');
+        equal(feed.positionOf(range, new Map()), undefined, 'none');
+      }
+    },
+  },
+  {
+    name: 'after a split each part goes on from where the whole was: nothing twice, nothing left out',
+    requires: ['split'],
+    run: async (subject) => {
+      const { store } = subject;
+      const records = store.records(Task);
+      const feed = store.changes(Task);
+      await seed(records, ids);
+      const wholes = await feed.ranges();
+      const { positions } = await drain(feed);
+      await present(subject.split, 'split')(Task);
+      const parts = await feed.ranges();
+      equal(parts.length, 2 * wholes.length, 'ranges');
+      for (const [i] of ids.entries()) await write(records, patch(keyOf(i), { rank: i + 100 }));
+      const from = positionsOf(feed, parts, positions);
+      equal(from.size, parts.length, 'positions');
+      const { changes } = await drain(feed, from);
+      equal(
+        recordsOf(changes)
+          .map((it) => it.key.id)
+          .toSorted(),
+        ids.toSorted(),
+        'told once',
+      );
+      // And once more, from positions of wholes, parts and parts of parts.
+      const [first, ...rest] = [...from];
+      const mixed = new Map([...positions, ...(await readOn(feed, present(first, 'part'))), ...rest]);
+      await present(subject.split, 'split')(Task);
+      const again = await drain(feed, positionsOf(feed, await feed.ranges(), mixed));
+      const told = new Set(recordsOf(again.changes).map((it) => it.key.id));
+      const missing = new Set(ids.filter((id) => !told.has(id)));
+      const early = recordsOf(changes).filter((it) => missing.has(it.key.id));
+      ok(told.size < ids.length && early.length === missing.size, 'what one part had read is not told again');
+    },
+  },
+  {
+    name: 'a marker in a range that was split is passed by the positions of its parts, all of them',
+    requires: ['split'],
+    run: async (subject) => {
+      const { store } = subject;
+      const feed = store.changes(Task);
+      await seed(store.records(Task), ids);
+      const wholes = await feed.ranges();
+      const before = (await drain(feed)).positions;
+      const marks = await Promise.all(wholes.map((range) => feed.mark(range)));
+      const isPassed = (known: ReadonlyMap<string, string>) =>
+        wholes.map((range, i) => feed.passed(feed.positionOf(range, known), present(marks[i], 'marker')));
+      await present(subject.split, 'split')(Task);
+      const parts = await feed.ranges();
+      const from = positionsOf(feed, parts, before);
+      equal(
+        isPassed(from),
+        wholes.map(() => false),
+        'not by where the wholes were',
+      );
+      const { positions } = await drain(feed, from);
+      equal(
+        isPassed(positions),
+        wholes.map(() => true),
+        'by where the parts are',
+      );
+      const [behind] = parts;
+      const id = present(behind, 'part').id;
+      const without = new Map([...positions].filter(([it]) => it !== id));
+      ok(isPassed(without).includes(false), 'not while one part was never read');
+      const late = new Map([...positions, [id, present(from.get(id), 'from')]]);
+      ok(isPassed(late).includes(false), 'not while one part is behind');
+    },
+  },
+];
+
+function positionsOf(
+  feed: ChangeFeed,
+  ranges: readonly FeedRange[],
+  known: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  return new Map(
+    ranges.flatMap((range): [string, string][] => {
+      const position = feed.positionOf(range, known);
+      return position === undefined ? [] : [[range.id, position]];
+    }),
+  );
+}
+
+async function readOn(feed: ChangeFeed, [id, from]: readonly [string, string]): Promise<[string, string][]> {
+  const { position } = await drainRange(feed, { id }, from, 500);
+  return [[id, position]];
+}
+
 /** The change feed of documents. */
 export const changeFeedCases: readonly Case[] = suite('change feed', [
   ...reading,
   ...markers,
+  ...splits,
   ...hidden,
   ...foreign,
 ]);

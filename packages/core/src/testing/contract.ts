@@ -14,6 +14,7 @@ import type { RecordKey } from '../key.ts';
  * - `unique-global`: `unique: "global"` indexes are enforced (rows); `not-unique-global`: they are not (documents)
  * - `expiry`: records of entities that declare `ttl` expire
  * - `foreign`: the subject can write around the SDK
+ * - `split`: the subject can split a range of a change feed
  * - `flush`: the subject can empty the cache
  * - `hot-reload`: a config source tells of changes while it is watched
  */
@@ -28,6 +29,7 @@ export type Capability =
   | 'not-unique-global'
   | 'expiry'
   | 'foreign'
+  | 'split'
   | 'flush'
   | 'hot-reload';
 
@@ -48,6 +50,8 @@ export interface ContractSubject<Store> {
   passTime?(ms: number): Promise<void>;
   /** The store's own date in milliseconds. @default this process's, which may be a minute off */
   serverNowMs?(): Promise<number>;
+  /** Puts two ranges of an entity's change feed in the place of each: for the capability `split`. */
+  split?(entity: Entity): Promise<void>;
   /** Empties the cache, as a flush of the server does: for the capability `flush`. */
   flush?(): Promise<void>;
   /** Ends the case. @default nothing */

@@ -35,6 +35,7 @@ async function relaying(
   const busy: ChangeFeed = {
     ranges: (options) => feed.ranges(options),
     mark: (range, options) => feed.mark(range, options),
+    positionOf: (range, known) => feed.positionOf(range, known),
     passed: (position, marker) => feed.passed(position, marker),
     read: async (range, position, options) => {
       const page = await feed.read(range, position, options);
