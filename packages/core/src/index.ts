@@ -190,6 +190,7 @@ export {
   type WriteCallOptions,
   type Written,
 } from './repository.ts';
+export { type RequestCost, type RequestMeter } from './request-meter.ts';
 export { backoffMs, type RetryOptions, retryTransient } from './retry.ts';
 export {
   type CacheStore,

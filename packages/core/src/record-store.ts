@@ -4,12 +4,18 @@ import type { RecordKey } from './key.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { RecordBase, StoredRecord } from './record.ts';
 import type { CopyVerdict, WriteIntent } from './record-write.ts';
+import type { RequestMeter } from './request-meter.ts';
 import type { RecordVersion } from './version.ts';
 
 /** What every call to a store takes. */
 export interface CallOptions {
   /** Aborts the call. A write that was sent already ends in an `UnknownOutcomeError`. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Hears what each request of the call took. A store that charges nothing (PostgreSQL) tells nothing; Cosmos DB tells of reads of the feed,
+   * copies, scans and counts.
+   */
+  readonly meter?: RequestMeter | undefined;
 }
 
 /** How a write is fenced. */

@@ -172,9 +172,10 @@ export class CosmosChangeFeed implements ChangeFeed {
       kept.limit === limit &&
       performance.now() - kept.since < READER_AGE_MS;
     const reader = isFit ? kept : await this.#open(range, from, options);
-    const response = await this.#items.run('feed', undefined, options, reader.next);
+    const items = this.#items.metered(options.meter);
+    const response = await items.run('feed', undefined, options, reader.next);
     options.signal?.throwIfAborted();
-    this.#items.charge('feed', response.headers);
+    items.charge('feed', response.headers);
     reader.position = response.continuationToken;
     this.#readers.set(range.id, reader);
     return { response, info };

@@ -13,11 +13,12 @@ import {
   type PartitionLevel,
   type PolyphaseError,
   partitionText,
+  type RequestMeter,
   StoreError,
 } from '@polyphase/core';
-import { cosmosError, failureOf, isAbort, isOutcomeUnknown } from './cosmos-errors.ts';
+import { type CosmosFailure, cosmosError, failureOf, isAbort, isOutcomeUnknown } from './cosmos-errors.ts';
 import { type Path, parsePath, toPartitionKey } from './partition-key.ts';
-import type { RequestCharges } from './request-charge.ts';
+import { type RequestCharges, requestCost, THROTTLES } from './request-charge.ts';
 
 /** What the adapter needs to know of a container. */
 export interface ContainerInfo {
@@ -74,6 +75,20 @@ interface PhysicalRange {
   readonly max: string;
 }
 
+/** What has been learnt of a container: may be out of date, see {@link CosmosContainer.forget}. */
+interface Learnt {
+  info: Promise<ContainerInfo> | undefined;
+  ranges: Promise<readonly PhysicalRange[]> | undefined;
+  readonly under: Map<string, readonly string[]>;
+}
+
+/** What a {@link CosmosContainer} is made of. */
+interface CosmosContainerOptions {
+  readonly container: Container;
+  readonly entity: string;
+  readonly charges: RequestCharges;
+}
+
 /** First levels of partition keys whose places are remembered. */
 const MOST_PREFIXES = 1_000;
 
@@ -89,38 +104,44 @@ export class CosmosContainer {
   /** The driver's container. */
   readonly container: Container;
   readonly #entity: string;
-  readonly #charges: RequestCharges;
-  #info: Promise<ContainerInfo> | undefined;
-  #ranges: Promise<readonly PhysicalRange[]> | undefined;
-  readonly #under = new Map<string, readonly string[]>();
+  readonly #options: CosmosContainerOptions;
+  readonly #meter: RequestMeter | undefined;
+  readonly #learnt: Learnt;
 
-  constructor(options: {
-    readonly container: Container;
-    readonly entity: string;
-    readonly charges: RequestCharges;
-  }) {
+  constructor(
+    options: CosmosContainerOptions,
+    meter?: RequestMeter,
+    learnt: Learnt = { info: undefined, ranges: undefined, under: new Map() },
+  ) {
     this.container = options.container;
     this.#entity = options.entity;
-    this.#charges = options.charges;
+    this.#options = options;
+    this.#meter = meter;
+    this.#learnt = learnt;
+  }
+
+  /** The same container, whose requests a meter hears of; without one, this. */
+  metered(meter: RequestMeter | undefined): CosmosContainer {
+    return meter ? new CosmosContainer(this.#options, meter, this.#learnt) : this;
   }
 
   /** What the container is. Read once, and again after {@link CosmosContainer.forget}. */
   async info(options: CallOptions = {}): Promise<ContainerInfo> {
     options.signal?.throwIfAborted();
-    this.#info ??= this.#readInfo();
+    this.#learnt.info ??= this.#readInfo();
     try {
-      return await this.#info;
+      return await this.#learnt.info;
     } catch (error) {
-      this.#info = undefined;
+      this.#learnt.info = undefined;
       throw error;
     }
   }
 
   /** Forgets what is known of the container: it may have been split, changed, or made anew. */
   forget(): void {
-    this.#info = undefined;
-    this.#ranges = undefined;
-    this.#under.clear();
+    this.#learnt.info = undefined;
+    this.#learnt.ranges = undefined;
+    this.#learnt.under.clear();
   }
 
   /** Names of the physical partitions as they are now (or were when last looked at, see {@link CosmosContainer.forget}). */
@@ -137,7 +158,7 @@ export class CosmosContainer {
     options: CallOptions = {},
   ): Promise<readonly string[]> {
     const text = partitionText(prefix);
-    const known = this.#under.get(text);
+    const known = this.#learnt.under.get(text);
     if (known) return known;
     const { partitionPaths } = await this.info(options);
     const ranges = await this.#readRanges(options);
@@ -148,14 +169,14 @@ export class CosmosContainer {
     const ids = ranges
       .filter(({ min, max }) => stretches.some((it) => min <= it.max && max > it.min))
       .map((range) => range.id);
-    if (this.#under.size >= MOST_PREFIXES) this.#under.clear();
-    this.#under.set(text, ids);
+    if (this.#learnt.under.size >= MOST_PREFIXES) this.#learnt.under.clear();
+    this.#learnt.under.set(text, ids);
     return ids;
   }
 
   async #readRanges(options: CallOptions): Promise<readonly PhysicalRange[]> {
     options.signal?.throwIfAborted();
-    this.#ranges ??= this.run('ranges', undefined, options, async () => {
+    this.#learnt.ranges ??= this.run('ranges', undefined, options, async () => {
       const { resources } = await this.container.readPartitionKeyRanges().fetchAll();
       return resources.map(({ id, minInclusive, maxExclusive }) => ({
         id,
@@ -164,9 +185,9 @@ export class CosmosContainer {
       }));
     });
     try {
-      return await this.#ranges;
+      return await this.#learnt.ranges;
     } catch (error) {
-      this.#ranges = undefined;
+      this.#learnt.ranges = undefined;
       throw error;
     }
   }
@@ -265,7 +286,9 @@ export class CosmosContainer {
 
   /** Counts a request. */
   charge(operation: string, headers: Readonly<Record<string, unknown>> | undefined): void {
-    this.#charges.add(this.#entity, operation, headers?.['x-ms-request-charge']);
+    const cost = requestCost(headers);
+    this.#options.charges.add(this.#entity, operation, cost);
+    this.#meter?.(cost);
   }
 
   /** The service's date in an answer. Never this machine's clock: counters start from it. */
@@ -291,7 +314,7 @@ export class CosmosContainer {
       return await call(signal === undefined ? {} : { abortSignal: signal });
     } catch (error) {
       if (isAbort(error)) signal?.throwIfAborted();
-      this.charge(operation, failureOf(error).headers);
+      this.charge(operation, headersOf(failureOf(error)));
       throw cosmosError(error, { operation, entity: this.#entity, key: label });
     }
   }
@@ -315,8 +338,9 @@ export class CosmosContainer {
       };
     } catch (error) {
       const mapped = cosmosError(error, { operation, entity: this.#entity, key: label });
-      const { status, substatus, message, headers } = failureOf(error);
-      this.charge(operation, headers);
+      const failure = failureOf(error);
+      const { status, substatus, message } = failure;
+      this.charge(operation, headersOf(failure));
       if (REFUSED.has(status) && status !== undefined && !(status === 404 && substatus === OWNER_NOT_FOUND))
         return { kind: 'refused', status, unique: status === 409 && /unique/i.test(message) };
       if (isOutcomeUnknown(error)) return { kind: 'lost', error: mapped };
@@ -345,6 +369,12 @@ export class CosmosContainer {
       };
     });
   }
+}
+
+// The driver counts the times it tried again; the refusal that it gave up at is one more.
+function headersOf({ status, headers }: CosmosFailure): Readonly<Record<string, unknown>> | undefined {
+  if (status !== 429) return headers;
+  return { ...headers, [THROTTLES]: Number(headers?.[THROTTLES] ?? 0) + 1 };
 }
 
 // Levels that a query fixes are never absent: no condition of equality says that.

@@ -38,7 +38,12 @@ export class CosmosRecords implements RecordStore {
     keys: readonly RecordKey[],
     options: CallOptions = {},
   ): Promise<readonly (StoredRecord | undefined)[]> {
-    return mapConcurrently(keys, READ_CONCURRENCY, (key) => this.read(key, options));
+    const place = this.#metered(options);
+    return mapConcurrently(
+      keys,
+      READ_CONCURRENCY,
+      async (key) => (await findRecord(place, key, { operation: 'read', signal: options.signal })).record,
+    );
   }
 
   async query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly StoredRecord[]> {
@@ -50,14 +55,18 @@ export class CosmosRecords implements RecordStore {
   }
 
   async apply(copies: readonly RecordCopy[], options: CopyOptions = {}): Promise<readonly CopyOutcome[]> {
-    return applyCopies(this.#place, copies, options);
+    return applyCopies(this.#metered(options), copies, options);
   }
 
   scan(options: ScanOptions = {}): AsyncIterable<readonly RecordSummary[]> {
-    return scanRecords(this.#place, options);
+    return scanRecords(this.#metered(options), options);
   }
 
   async count(options: CallOptions = {}): Promise<number> {
-    return countRecords(this.#place, options);
+    return countRecords(this.#metered(options), options);
+  }
+
+  #metered({ meter }: CallOptions): RecordPlace {
+    return { ...this.#place, items: this.#place.items.metered(meter) };
   }
 }

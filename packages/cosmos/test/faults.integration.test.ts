@@ -2,6 +2,7 @@ import { CosmosClient } from '@azure/cosmos';
 import {
   defineEntity,
   type RecordKey,
+  type RequestCost,
   ThrottledError,
   UnknownOutcomeError,
   type WriteIntent,
@@ -132,6 +133,29 @@ describe.skipIf(liveEndpoint !== undefined)('a store that refuses (needs the emu
     add(setup, { operation: 'create', status: 429, retryAfterMs: 3, count: 1_000 });
     const error = await write(setup.store, intents.create).catch((reason: unknown) => reason);
     expect(ThrottledError.isInstance(error) && error.retryAfterMs).toBe(3);
+  });
+
+  it('tells a meter what the feed and copies took, and how often they were put off', async () => {
+    const setup = await setUp();
+    await seed(setup.store);
+    const costs: RequestCost[] = [];
+    const meter = (cost: RequestCost) => costs.push(cost);
+    const feed = setup.store.changes(Account);
+    const sum = (field: keyof RequestCost) => costs.reduce((total, cost) => total + cost[field], 0);
+    for (const range of await feed.ranges()) await feed.read(range, undefined, { meter });
+    expect([sum('requestUnits') > 0, sum('throttled')]).toEqual([true, 0]);
+
+    const record = await setup.store.records(Account).read(key);
+    const newer = record && { ...record, version: { term: 1, counter: record.version.counter + 1 } };
+    add(setup, { operation: 'replace', status: 429, retryAfterMs: 1, count: 2 });
+    costs.length = 0;
+    if (newer) await setup.store.records(Account).apply([{ record: newer }], { meter });
+    expect([sum('requestUnits') > 5, sum('throttled')]).toEqual([true, 2]);
+
+    add(setup, { operation: 'query', status: 429, retryAfterMs: 1, count: 1_000 });
+    costs.length = 0;
+    await expect(setup.store.records(Account).count({ meter })).rejects.toMatchObject({ code: 'throttled' });
+    expect(sum('throttled')).toBeGreaterThan(9);
   });
 
   it('names credentials that are wrong', async () => {
