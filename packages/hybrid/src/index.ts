@@ -30,6 +30,11 @@ export {
   type Version,
   type Where,
 } from '@polyphase/core';
+export { Backfill, type BackfillNotices, createBackfill } from './backfill/backfill.ts';
+export { type BackfillCounts } from './backfill/backfill-ledger.ts';
+export { type BackfillOptions } from './backfill/backfill-options.ts';
+export { type BackfillProgress, type BackfillState } from './backfill/backfill-progress.ts';
+export { type BackfillEstimate, type UnmappableDocument } from './backfill/plan-backfill.ts';
 export { type ConfigEnvOptions, configFromEnv, type Environment } from './config/config-env.ts';
 export { type ConfigFileOptions, configFromFile } from './config/config-file.ts';
 export {

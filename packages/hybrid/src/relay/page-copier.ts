@@ -1,4 +1,4 @@
-import { type CheckpointAdvance, keyText, type RecordCopy } from '@polyphase/core';
+import { type CheckpointAdvance, keyText, type RecordCopy, type RequestMeter } from '@polyphase/core';
 import { type CopySides, type FoundPage, judgePage } from './judge-page.ts';
 
 /** What became of one page. */
@@ -11,6 +11,17 @@ export interface CopiedPage {
   readonly setAside: number;
 }
 
+/** How fast documents may be stamped. */
+export interface StampPace {
+  /** Waits until the next requests may go. */
+  ready(signal: AbortSignal): Promise<void>;
+  /** Hears what they took. */
+  readonly meter: RequestMeter;
+}
+
+/** Documents that are written to Cosmos DB between two looks at the pace: about what is in flight together. */
+const STAMPS = 50;
+
 /**
  * Copies one page of the change feed to PostgreSQL: the one thing that relay and backfill both do.
  *
@@ -21,9 +32,12 @@ export interface CopiedPage {
  */
 export class PageCopier {
   readonly #sides: CopySides;
+  readonly #pace: StampPace | undefined;
 
-  constructor(sides: CopySides) {
+  /** @param pace - how fast documents may be stamped; as fast as they come where there is none */
+  constructor(sides: CopySides, pace?: StampPace) {
     this.#sides = sides;
+    this.#pace = pace;
   }
 
   /**
@@ -52,9 +66,17 @@ export class PageCopier {
   }
 
   async #write(copies: readonly RecordCopy[], signal: AbortSignal): Promise<readonly RecordCopy[]> {
-    if (copies.length === 0) return [];
-    const outcomes = await this.#sides.records('cosmos').apply(copies, { signal });
-    return outcomes.flatMap((outcome) => (outcome.kind === 'applied' ? [{ record: outcome.record }] : []));
+    const written: RecordCopy[] = [];
+    const step = this.#pace ? STAMPS : copies.length;
+    for (let at = 0; at < copies.length; at += step) {
+      await this.#pace?.ready(signal);
+      const outcomes = await this.#sides
+        .records('cosmos')
+        .apply(copies.slice(at, at + step), { signal, meter: this.#pace?.meter });
+      for (const outcome of outcomes)
+        if (outcome.kind === 'applied') written.push({ record: outcome.record });
+    }
+    return written;
   }
 
   async #resolve(copies: readonly RecordCopy[], signal: AbortSignal): Promise<void> {
