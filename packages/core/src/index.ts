@@ -90,7 +90,6 @@ export {
   TTL_FIELD,
   ttlSeconds,
 } from './expiry.ts';
-export { HeldLease, type HeldLeaseOptions } from './held-lease.ts';
 export { type Journal, type Journaled, type ResolveOptions } from './journal.ts';
 export {
   canonicalJson,
@@ -150,7 +149,6 @@ export {
   type QueryPlan,
   sortValue,
 } from './query-plan.ts';
-export { type HeldRange, RangeLeases, type RangeLeasesOptions } from './range-leases.ts';
 export {
   type OperationMark,
   REMEMBERED_OPERATIONS,

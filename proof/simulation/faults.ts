@@ -1,0 +1,47 @@
+import type { Random } from './random.ts';
+
+/**
+ * What can happen at a call of a port. `before`: it has no effect. `after`: it has one, and nobody hears of it. A crash ends the
+ * process. A pause is longer than a lease: the request, or the answer, travels that long. A stop: the whole process stands still that
+ * long before it hears the answer. `twice`: it arrives a second time, a little later.
+ */
+export const FAULTS = [
+  'error before',
+  'error after',
+  'crash before',
+  'crash after',
+  'pause before',
+  'pause after',
+  'stop',
+  'twice',
+] as const;
+
+/** One of {@link FAULTS}. */
+export type Fault = (typeof FAULTS)[number];
+
+/** A call of a port, as whoever picks faults sees it. */
+export interface PortCall {
+  /** Which call of all processes it is, from 1 on. */
+  readonly number: number;
+  /** Such as "cosmos.records.write". */
+  readonly name: string;
+  readonly process: string;
+  readonly now: number;
+}
+
+/** Decides what happens at a call. */
+export type FaultSource = (call: PortCall) => Fault | undefined;
+
+/** Faults at random calls, each as likely as the rate says, until they stop. */
+export function randomFaults(
+  random: Random,
+  options: { readonly rate: number; readonly until: () => boolean },
+): FaultSource {
+  const { rate, until } = options;
+  return () => {
+    if (until() || !random.chance(rate)) return undefined;
+    // Crashes and stops take a process out; too many of them and nothing else is seen.
+    const fault = random.pick(FAULTS);
+    return (fault.startsWith('crash') || fault === 'stop') && random.chance(0.7) ? 'pause before' : fault;
+  };
+}

@@ -1,0 +1,166 @@
+import { compareVersions, type JsonObject, type RecordVersion, type StoredRecord } from '@polyphase/core';
+import type { Operation, Violation } from './history.ts';
+import { textOf } from './note.ts';
+
+/** A value that somebody saw. */
+export interface Sight {
+  readonly what: string;
+  readonly at: number;
+  readonly version: RecordVersion;
+  readonly value: JsonObject;
+}
+
+/** A write whose place in the order is known. */
+export interface Placed {
+  readonly operation: Operation;
+  readonly version: RecordVersion;
+}
+
+/** Who wrote before the run began: their documents carry no stamp at first, and may be given one. */
+export const BEFORE = 'before';
+
+/** The version in words. */
+export function told({ term, counter }: RecordVersion): string {
+  return `(${term},${counter})`;
+}
+
+/**
+ * The writes of one key in the order that their versions give. Versions come from answers, from what was read, and from what the
+ * authority remembers, so that writes whose answer was lost have a place as well.
+ */
+export class Lineage {
+  readonly violations: Violation[] = [];
+  readonly #writes = new Map<string, Operation>();
+  readonly #versions = new Map<string, RecordVersion>();
+  #placed: readonly Placed[] | undefined;
+
+  constructor(operations: readonly Operation[], sights: readonly Sight[], last: StoredRecord | undefined) {
+    for (const operation of operations)
+      if (operation.kind !== 'get') this.#writes.set(operation.id, operation);
+    for (const { id, version, kind, existed } of operations)
+      if (version && kind !== 'get' && existed !== false) this.#learn(id, version);
+    for (const { value, version } of sights) this.#learn(textOf(value), version);
+    for (const { id, term, counter } of last?.operations ?? []) this.#learn(id, { term, counter });
+    this.#learnIdleDeletes(operations);
+  }
+
+  /** Where the writes stand whose place is known, the oldest first. */
+  get placed(): readonly Placed[] {
+    this.#placed ??= [...this.#versions]
+      .flatMap(([id, version]) => {
+        const operation = this.#writes.get(id);
+        return operation ? [{ operation, version }] : [];
+      })
+      .toSorted((a, b) => compareVersions(a.version, b.version));
+    return this.#placed;
+  }
+
+  /** The version that a write made, where that is known. */
+  versionOf(id: string): RecordVersion | undefined {
+    return this.#versions.get(id);
+  }
+
+  /** One chain, in which each write descends from the one before it. */
+  checkChain(): void {
+    for (const [i, { operation, version }] of this.placed.entries()) {
+      const before = this.placed[i - 1];
+      if (!before) continue;
+      const where = `${operation.key} ${told(version)}`;
+      if (compareVersions(before.version, version) === 0)
+        this.#broken('D1', `${where} is a fork: made by ${before.operation.id} and by ${operation.id}`);
+      // A write counts on from the one it descends from, over moves of the authority too.
+      else if (before.version.counter >= version.counter)
+        this.#broken(
+          'D1',
+          `${where} of ${operation.id} does not descend from ${told(before.version)} of ${before.operation.id}`,
+        );
+      const { ifVersion } = operation;
+      if (ifVersion && ifVersion.term > 0 && compareVersions(ifVersion, before.version) < 0)
+        this.#broken(
+          'D1',
+          `${where} of ${operation.id} was to follow ${told(ifVersion)} and overwrote ${before.operation.id} at ${told(before.version)}`,
+        );
+    }
+  }
+
+  /** What was seen was written, once, and holds everything that came before it. */
+  checkSight(sight: Sight): void {
+    const text = textOf(sight.value);
+    const writer = this.#writes.get(text);
+    const where = `${sight.what} found ${text} at ${told(sight.version)}`;
+    if (!writer || writer.invokedAt > sight.at) return this.#broken('D4', `${where}, which nobody wrote`);
+    if (writer.outcome === 'refused') return this.#broken('D3', `${where}, which was refused`);
+    const version = this.versionOf(text);
+    // Documents of before are given a stamp, and change their version without a write.
+    if (writer.session === BEFORE) return;
+    if (version && compareVersions(version, sight.version) !== 0)
+      return this.#broken('D3', `${where}; it took effect at ${told(version)} as well`);
+    this.#checkMarks(sight, where);
+  }
+
+  #checkMarks({ value, version }: Sight, where: string): void {
+    const marks = new Set(Object.keys((value['marks'] as JsonObject | undefined) ?? {}));
+    const until = this.placed.filter((it) => compareVersions(it.version, version) <= 0);
+    const base = until.findLast(({ operation }) => operation.kind !== 'patch');
+    if (base?.operation.kind === 'delete')
+      return this.#broken(
+        'D2',
+        `${where}, after ${base.operation.id} had deleted it and nothing brought it back`,
+      );
+    if (base && base.operation.session !== BEFORE && !marks.has(base.operation.id))
+      this.#broken(
+        'D1',
+        `${where}, which does not descend from ${base.operation.id} at ${told(base.version)}`,
+      );
+    if (base && base.operation.rank !== value['rank'])
+      this.#broken(
+        'D4',
+        `${where}, of rank ${JSON.stringify(value['rank'])}, which ${base.operation.id} did not write`,
+      );
+    for (const { operation, version: at } of until)
+      if (
+        operation.kind === 'patch' &&
+        compareVersions(at, base?.version ?? at) >= 0 &&
+        !marks.has(operation.id)
+      )
+        this.#broken('D1', `${where} without the patch ${operation.id} of ${told(at)}`);
+    for (const mark of marks) {
+      const operation = this.#writes.get(mark);
+      if (!operation) this.#broken('D4', `${where} with the mark ${mark}, which nobody made`);
+      else if (operation.outcome === 'refused')
+        this.#broken('D3', `${where} with the mark of ${mark}, which was refused`);
+    }
+  }
+
+  /**
+   * Whether an operation was acknowledged and cannot take effect after that. A delete that found nothing leaves no trace of itself, so
+   * that an attempt that was given up may still find something.
+   */
+  isOver({ id, outcome, existed, version }: Operation): boolean {
+    if (outcome !== 'done') return false;
+    const made = this.#versions.get(id);
+    return existed !== false || !made || !version || compareVersions(made, version) === 0;
+  }
+
+  // A delete that found nothing tells the version of the tombstone that is there, its own or another's.
+  #learnIdleDeletes(operations: readonly Operation[]): void {
+    const taken = new Set([...this.#versions.values()].map(told));
+    for (const { id, version, existed } of operations)
+      if (version && existed === false && !taken.has(told(version)) && !this.#versions.has(id)) {
+        taken.add(told(version));
+        this.#learn(id, version);
+      }
+  }
+
+  #learn(id: string, version: RecordVersion): void {
+    if (version.term === 0) return;
+    const there = this.#versions.get(id);
+    if (!there) this.#versions.set(id, version);
+    else if (compareVersions(there, version) !== 0 && this.#writes.get(id)?.session !== BEFORE)
+      this.#broken('D3', `${id} took effect at ${told(there)} and at ${told(version)}`);
+  }
+
+  #broken(breaks: Violation['breaks'], why: string): void {
+    this.violations.push({ breaks, why });
+  }
+}

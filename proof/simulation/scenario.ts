@@ -1,0 +1,120 @@
+import type { StorePolicy } from '@polyphase/core';
+import { ConnectionError, ThrottledError } from '@polyphase/core';
+import { randomFaults } from './faults.ts';
+import { Random } from './random.ts';
+import type { Walk, Wish } from './walk.ts';
+import type { World } from './world.ts';
+
+const COSMOS: StorePolicy = { policy: 'cosmos-only', flip: 'auto' };
+const DUAL: StorePolicy = { policy: 'dual-write', flip: 'auto' };
+const FRESH: StorePolicy = { policy: 'dual-write', reads: 'postgres', flip: 'auto' };
+const POSTGRES: StorePolicy = { policy: 'postgres-primary', flip: 'auto' };
+const ALONE: StorePolicy = { policy: 'postgres-primary', reverseSync: false, flip: 'auto' };
+
+/** Ways through the phases, each with where it is to end. */
+const ROUTES: readonly [readonly [Wish, ...Wish[]], ...(readonly [Wish, ...Wish[]])[]] = [
+  [
+    { policy: POSTGRES, until: '6' },
+    { policy: DUAL, until: '2' },
+  ],
+  [
+    { policy: ALONE, until: '7' },
+    { policy: POSTGRES, until: '6' },
+    { policy: DUAL, until: '2' },
+  ],
+  [
+    { policy: POSTGRES, until: '6' },
+    { policy: DUAL, until: '2' },
+    { policy: POSTGRES, until: '6' },
+  ],
+  [
+    { policy: DUAL, until: '2' },
+    { policy: FRESH, until: '3' },
+    { policy: POSTGRES, until: '6' },
+  ],
+  [
+    { policy: FRESH, until: '3' },
+    { policy: POSTGRES, until: '6' },
+    { policy: COSMOS, until: '0' },
+  ],
+];
+
+/** A config that changes its mind before anything of it is reached. */
+function flapping(random: Random): readonly [Wish, ...Wish[]] {
+  const one = (policy: StorePolicy): Wish => ({ policy, until: random.between(50, 1_500) });
+  const more = Array.from({ length: 3 + random.below(8) }, () =>
+    one(random.pick([COSMOS, DUAL, FRESH, POSTGRES, POSTGRES, ALONE])),
+  );
+  return [
+    { policy: POSTGRES, until: random.chance(0.5) ? '6' : random.between(100, 2_000) },
+    ...more,
+    { policy: random.pick([DUAL, POSTGRES]), until: 100 },
+  ];
+}
+
+/** What happens to a world besides faults of single calls. It ends when faults do. */
+type Disturbance = (world: World, random: Random) => void;
+
+const DISTURBANCES: readonly [Disturbance, ...Disturbance[]] = [
+  (world) => world.kill(),
+  (world, random) => world.replace(random.between(200, 5_000)),
+  (world, random) => world.process?.stop(random.between(100, 3_000)),
+  // PostgreSQL is restarted, or is away for longer.
+  (world, random) => away(world, random, 'postgres', random.chance(0.5) ? 100 : 3_000),
+  (world, random) => away(world, random, 'cosmos', 500),
+  (world, random) => throttled(world, random),
+  (world, random) => {
+    world.stores.offMs = -random.between(0, 3_600_000);
+    world.tell(`the stores' clocks are set back by ${Math.round(-world.stores.offMs)} ms`);
+  },
+];
+
+function away(world: World, random: Random, store: string, longestMs: number): void {
+  outage(world, random.between(10, longestMs), (of) =>
+    of === store ? new ConnectionError({ message: `${store} is away` }) : undefined,
+  );
+}
+
+// For a while Cosmos DB answers most calls with 429.
+function throttled(world: World, random: Random): void {
+  outage(world, random.between(200, 5_000), (of) =>
+    of === 'cosmos' && random.chance(0.8)
+      ? new ThrottledError({ message: 'Cosmos DB throttles', retryAfterMs: 20 })
+      : undefined,
+  );
+}
+
+function outage(world: World, ms: number, of: World['outage']): void {
+  world.tell(`an outage of ${Math.round(ms)} ms`);
+  world.outage = of;
+  world.scheduler.after(ms, 'outage ends', () => {
+    if (world.outage === of) world.outage = () => undefined;
+  });
+}
+
+/** The walk that a seed stands for: its world, its way, its faults and what else goes wrong. */
+export function scenario(seed: number): Walk {
+  const random = new Random(seed ^ 0x5bd1e995);
+  const rate = random.chance(0.1) ? 0 : random.between(0, 0.25) ** 2;
+  const wishes = random.chance(0.25) ? flapping(random) : random.pick(ROUTES);
+  const disturbances = random.chance(0.4) ? 0 : 1 + random.below(4);
+  return {
+    seed,
+    wishes,
+    world: {
+      pauseMs: random.pick([100, 800, 2_500, 2_500, 6_000]),
+      latencyMs: random.pick([1, 2, 10, 30]),
+      clients: 1 + random.below(3),
+      keys: 1 + random.below(8),
+      clientPauseMs: random.pick([5, 20, 60]),
+      ranges: 1 + random.below(3),
+    },
+    faults: (own, isCalm) => randomFaults(own, { rate, until: isCalm }),
+    disturb: (world, own, isCalm) => {
+      for (let i = 0; i < disturbances; i += 1)
+        world.scheduler.after(own.between(0, 8_000), 'disturbance', () => {
+          if (!isCalm()) own.pick(DISTURBANCES)(world, own);
+        });
+    },
+  };
+}
