@@ -6,6 +6,7 @@ import type { DirtyKeys } from './dirty-keys.ts';
 import type { Entity } from './entity.ts';
 import type { Journal } from './journal.ts';
 import type { LeaseManager } from './lease.ts';
+import type { Members } from './members.ts';
 import type { PermitStore } from './permit.ts';
 import type { CallOptions, RecordStore } from './record-store.ts';
 import type { RunUnit, UnitSql } from './unit-of-work.ts';
@@ -50,6 +51,7 @@ export interface DocumentStore extends RecordHost {
 export interface RelationalStore extends RecordHost {
   readonly kind: 'rows';
   readonly control: ControlStore;
+  readonly members: Members;
   readonly dirtyKeys: DirtyKeys;
   readonly journal: Journal;
   /**

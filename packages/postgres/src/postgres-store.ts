@@ -18,6 +18,7 @@ import { PostgresDirtyKeys } from './postgres-dirty-keys.ts';
 import { toPolyphaseError } from './postgres-errors.ts';
 import { PostgresJournal } from './postgres-journal.ts';
 import { PostgresLeaseManager } from './postgres-lease-manager.ts';
+import { PostgresMembers } from './postgres-members.ts';
 import { PostgresRecords } from './postgres-records.ts';
 import { postgresRunUnit } from './postgres-unit-of-work.ts';
 import { wantedTable } from './table.ts';
@@ -111,6 +112,7 @@ export function postgresStore<Db = unknown>(options: PostgresStoreOptions): Post
     checkpoints: new PostgresCheckpointStore({ connections }),
     leases: new PostgresLeaseManager({ connections }),
     control: new PostgresControlStore({ connections }),
+    members: new PostgresMembers({ connections }),
     dirtyKeys: new PostgresDirtyKeys({
       connections,
       tableOf: (name) => {

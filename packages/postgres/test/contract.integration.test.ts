@@ -7,6 +7,7 @@ import {
   dirtyKeyCases,
   journalCases,
   leaseCases,
+  memberCases,
   queryCases,
   recordCases,
   repositoryCases,
@@ -55,6 +56,7 @@ describeWith('postgres')('PostgreSQL keeps the contracts', () => {
   bindContract(atomicApplyCases, binding);
   bindContract(controlCases, binding);
   bindContract(leaseCases, binding);
+  bindContract(memberCases, binding);
   bindContract(checkpointCases, binding);
   bindContract(dirtyKeyCases, binding);
   bindContract(journalCases, binding);

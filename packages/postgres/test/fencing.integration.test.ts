@@ -82,6 +82,34 @@ describeWith('postgres')('fencing', () => {
     expect(await notes.read(keyOf('late'))).toBeUndefined();
   });
 
+  it('an exclusive step waits for a beat that is under way, and then finds its member', async () => {
+    await store.control.create(controlRow('beaten', '6'));
+    const keeper = await pool.connect();
+    await keeper.query('begin');
+    await keeper.query(
+      "insert into polyphase.member values ('beaten', 'slow', 0, '', clock_timestamp() + interval '1 hour')",
+    );
+    const beat = store.members.beat({
+      group: 'beaten',
+      holder: 'slow',
+      epoch: 1,
+      version: '1.0.0',
+      durationMs: 60_000,
+    });
+    await appears(
+      pool,
+      "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%member%'",
+    );
+    const listed = store.control
+      .advance('beaten', 1, { phase: "5'", term: 2 }, { exclusive: true })
+      .then(() => store.members.list('beaten'));
+    await Promise.race([listed, appears(pool, WAITING)]);
+    await keeper.query('rollback');
+    keeper.release();
+    expect((await beat).row?.phase).toBe('6');
+    expect((await listed).map(({ holder }) => holder)).toEqual(['slow']);
+  });
+
   it('groups do not wait for each other', async () => {
     await store.control.create(controlRow('here', '6'));
     await store.control.create(controlRow('there', '6'));

@@ -128,6 +128,21 @@ export class MemoryControl implements ControlStore {
     });
   }
 
+  /** Does something at a moment when no exclusive step is under way, with the row as the last one left it. */
+  async sharing<Result>(
+    group: string,
+    signal: AbortSignal | undefined,
+    work: (row: ControlRow | undefined) => Result,
+  ): Promise<Result> {
+    const leave = await this.#lock(group).take('shared', signal);
+    try {
+      const row = this.#rows.get(group);
+      return work(row && copyRow(row));
+    } finally {
+      leave();
+    }
+  }
+
   #lock(group: string): MemoryLock {
     const lock = this.#locks.get(group) ?? new MemoryLock();
     this.#locks.set(group, lock);

@@ -15,6 +15,7 @@ import {
   journalCases,
   leaseCases,
   manualClock,
+  memberCases,
   permitCases,
   queryCases,
   recordCases,
@@ -86,6 +87,7 @@ describe('memory rows', () => {
   bindContract(controlCases, binding);
   bindContract(dirtyKeyCases, binding);
   bindContract(journalCases, binding);
+  bindContract(memberCases, binding);
   bindContract(leaseCases, binding);
   bindContract(checkpointCases, binding);
 });

@@ -11,6 +11,7 @@ import { MemoryFeed } from './memory-feed.ts';
 import { type ForeignDocuments, foreignDocuments } from './memory-foreign.ts';
 import { MemoryJournal } from './memory-journal.ts';
 import { MemoryLeases } from './memory-leases.ts';
+import { MemoryMembers } from './memory-members.ts';
 import { MemoryPermits } from './memory-permits.ts';
 import { MemoryRecords, type RowParts } from './memory-records.ts';
 import { MemorySequence } from './memory-sequence.ts';
@@ -177,6 +178,7 @@ export function memoryRelationalStore(options: MemoryStoreOptions = {}): Relatio
     kind: 'rows',
     ...recordHost({ clock, tables, leases, checkpoints, rows }),
     control,
+    members: new MemoryMembers({ clock, control }),
     dirtyKeys,
     journal,
   };

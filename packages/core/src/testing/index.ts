@@ -23,6 +23,7 @@ export { type FaultPlan, type FaultyCall, faultyRecords } from './faulty.ts';
 export { journalCases } from './journal-cases.ts';
 export { leaseCases } from './lease-cases.ts';
 export { type ManualClock, manualClock } from './manual-clock.ts';
+export { memberCases } from './member-cases.ts';
 export { permitCases } from './permit-cases.ts';
 export { queryCases } from './query-cases.ts';
 export { recordCases } from './record-suite.ts';
