@@ -1,4 +1,5 @@
 import {
+  type ControlRow,
   FencedError,
   type GateAnswer,
   InvalidOptionsError,
@@ -10,16 +11,22 @@ import type { HybridNotices } from './hybrid-notices.ts';
 import { Loops } from './loops.ts';
 import { Controller } from './phases/controller.ts';
 import type { Group } from './phases/group.ts';
+import { HeldLease } from './phases/held-lease.ts';
 import { Membership } from './phases/membership.ts';
 import { openByRow } from './phases/opening.ts';
 import { PHASES, type PhaseRules } from './phases/phase-table.ts';
 import { FeedRelay } from './relay/feed-relay.ts';
+import { FeedWatch } from './relay/feed-watch.ts';
 import { ReverseRelay } from './relay/reverse-relay.ts';
+import type { Role } from './roles.ts';
+import { SDK_VERSION } from './sdk-version.ts';
 
 /** What {@link BackgroundWork} works with. */
 export interface BackgroundWorkOptions {
   readonly group: Group;
   readonly postgres: RelationalStore;
+  /** What this process does beside its own calls. */
+  readonly roles: ReadonlySet<Role>;
   /** Name of this process in leases. */
   readonly holder: string;
   readonly notices: Notices<HybridNotices>;
@@ -36,14 +43,16 @@ const AWAY: GateAnswer = {
 const LONGEST_IDLE_MS = 100;
 
 /**
- * The loops of one entity where there is PostgreSQL: one walks its phases, one keeps this process's right to do so, two copy changes
- * there and back.
+ * The loops of one entity where there is PostgreSQL. One keeps this process a member and learns where the group is. By its roles, and
+ * where no other process does it now, one walks the phases and one follows the change feed; one copies dirty keys back, beside others.
  *
- * States: not joined (PostgreSQL has not been reached yet, and the walking loop tries to); joined; stopped.
+ * States: not joined (PostgreSQL has not been reached yet, and a loop tries to); joined; stopped.
  */
 export class BackgroundWork {
   readonly #options: BackgroundWorkOptions;
   readonly #membership: Membership;
+  readonly #walks: HeldLease;
+  readonly #copies: HeldLease;
   readonly #relay: FeedRelay | undefined;
   readonly #reverse: ReverseRelay | undefined;
   readonly #controller: Controller;
@@ -55,22 +64,35 @@ export class BackgroundWork {
     const { entity, clock, limits } = group;
     const { cosmos } = group.stores;
     this.#options = options;
-    const membership = new Membership({
-      leases: postgres.leases,
-      group: entity.name,
+    const durationMs = limits.memberLeaseMs;
+    const leaseOf = (kind: string) =>
+      new HeldLease({ leases: postgres.leases, name: `${kind}:${entity.name}`, holder, durationMs, clock });
+    this.#membership = new Membership({
+      members: postgres.members,
+      group,
       holder,
-      durationMs: limits.memberLeaseMs,
-      clock,
+      durationMs,
+      version: SDK_VERSION,
     });
-    this.#membership = membership;
-    this.#relay = cosmos && new FeedRelay({ group, feed: cosmos.changes(entity), membership });
-    this.#reverse = cosmos && new ReverseRelay({ group, postgres, membership });
+    this.#walks = leaseOf('controller');
+    this.#copies = leaseOf('relay');
+    const feed = cosmos?.changes(entity);
+    this.#relay =
+      feed &&
+      new FeedRelay({
+        group,
+        feed,
+        lease: this.#copies,
+        onFresh: (asOf, signal) => this.#membership.noteFresh(asOf, signal),
+      });
+    this.#reverse = cosmos && new ReverseRelay({ group, postgres });
     this.#controller = new Controller({
       group,
       postgres,
       cosmos,
-      relay: this.#relay,
+      watch: feed && new FeedWatch({ group, feed, checkpoints: postgres.checkpoints }),
       reverse: this.#reverse,
+      holder,
       onBlocked: (to, answers) => notices.tell('blocked', { entity: entity.name, to, answers }),
     });
     this.#loops = new Loops({
@@ -85,47 +107,48 @@ export class BackgroundWork {
     return this.#joined;
   }
 
-  /** Whether nobody but this process can move the control row now. */
-  get holdsRow(): boolean {
+  /** Whether the authority cannot leave PostgreSQL without this process knowing. */
+  get isMember(): boolean {
     return this.#joined && this.#membership.isProven;
   }
 
-  /** What keeps the entity from where config wants it. */
+  /** What keeps the entity from where config wants it, as far as this process walks it. */
   get blockedBy(): readonly GateAnswer[] {
-    return this.#joined ? this.#controller.blockedBy : [AWAY];
+    if (!this.#joined) return [AWAY];
+    return this.#walks.isProven ? this.#controller.blockedBy : [];
   }
 
-  /** Records that the feed relay has read, and whether it has seen the end of history. */
+  /** Changes that this process has read from the feed, and whether it has seen the end of history. */
   get copied(): { readonly read: number; readonly historyRead: boolean } {
     return this.#relay?.progress ?? { read: 0, historyRead: false };
   }
 
   /**
-   * Takes the right to work on the control row, and learns from it where the entity is.
+   * Makes PostgreSQL ready, becomes a member, and learns from the control row where the entity is.
    *
-   * @throws `InvalidOptionsError` when the wish cannot be obeyed, or another process is at work; whatever the stores throw
+   * @throws `InvalidOptionsError` when the wish cannot be obeyed; whatever the stores throw
    */
   async join(signal?: AbortSignal): Promise<void> {
     const { group, postgres, wish } = this.#options;
     await postgres.prepare([group.entity], { signal });
-    await this.#membership.join(signal);
     await openByRow(group, postgres, wish(), signal);
+    await this.#membership.beat(signal);
     this.#joined = true;
+  }
+
+  /** Looks at the control row, as a member. Undefined where there is none yet. */
+  async look(signal?: AbortSignal): Promise<ControlRow | undefined> {
+    return this.#membership.beat(signal);
   }
 
   /** Starts the loops. */
   start(): void {
-    this.#loops.start('controller', () => this.#walk());
-    this.#loops.start('membership', () => this.#keep());
-    const relay = this.#relay;
-    const reverse = this.#reverse;
-    if (relay)
-      this.#loops.start('feed relay', () =>
-        this.#copy('forward', async (signal) => {
-          const { applied, idle } = await relay.round(signal);
-          return { copied: applied, idle };
-        }),
-      );
+    const { roles } = this.#options;
+    this.#loops.start('membership', () => this.#beat());
+    if (roles.has('controller')) this.#loops.start('controller', () => this.#walk());
+    const relay = roles.has('relay') ? this.#relay : undefined;
+    const reverse = roles.has('relay') ? this.#reverse : undefined;
+    if (relay) this.#loops.start('feed relay', () => this.#follow(relay));
     if (reverse)
       this.#loops.start('reverse relay', () => this.#copy('reverse', (signal) => reverse.round(signal)));
   }
@@ -137,45 +160,67 @@ export class BackgroundWork {
 
   /** Ends the loops, and takes back a seal that they leave behind. Then {@link leave}. */
   async stop(message: string): Promise<void> {
-    const isOurs = this.#joined && this.#membership.state === 'held';
+    const isOurs = this.#joined && this.#walks.isProven;
     await this.#loops.stop(message);
     if (isOurs) await this.#controller.release().catch((error: unknown) => this.#trouble('closing', error));
   }
 
-  /** Gives the right to work on the control row up, so that the next process need not wait for it. */
+  /** Gives everything up that others would wait for. No call may be under way any more. */
   async leave(): Promise<void> {
-    await this.#membership.leave().catch((error: unknown) => this.#trouble('closing', error));
+    const ends = [this.#walks.leave(), this.#copies.leave(), this.#membership.leave()];
+    for (const end of await Promise.allSettled(ends))
+      if (end.status === 'rejected') this.#trouble('closing', end.reason);
   }
 
-  // PostgreSQL was away when this process began, and is back.
+  // PostgreSQL was away when this process began, and is back. Where only its wish is refused, it follows the one that is in force.
   async #joinLate(): Promise<void> {
-    const { group } = this.#options;
     try {
       await this.join(this.#loops.signal);
     } catch (error) {
-      // At the start either would have been refused. Now calls are, when another process is at work; and where only the wish is
-      // refused, this process follows the one that is in force.
-      const { state } = this.#membership;
-      if (state === 'taken') group.fence(error instanceof Error ? error.message : String(error));
-      else if (InvalidOptionsError.isInstance(error) && state === 'held' && group.row) this.#joined = true;
+      if (InvalidOptionsError.isInstance(error) && this.#options.group.row) this.#joined = true;
       throw error;
     }
   }
 
-  async #walk(): Promise<number> {
-    const { group, postgres } = this.#options;
+  async #beat(): Promise<number> {
+    const { group, postgres, wish } = this.#options;
+    const { limits, gate, clock } = group;
     const { signal } = this.#loops;
     if (!this.#joined) await this.#joinLate();
+    const row = await this.#membership.beat(signal);
     // A wish that could not be noted when config changed is noted now.
-    const wish = this.#options.wish();
-    if (group.row && group.row.wish.revision < wish.revision)
-      await postgres.control.submit(group.row.group, wish, { signal });
+    const wanted = wish();
+    if (row && row.wish.revision < wanted.revision)
+      group.observe(await postgres.control.submit(row.group, wanted, { signal }));
+    await this.#walks.keep(signal);
+    await this.#copies.keep(signal);
+    const pauseMs = Math.min(limits.pollMs, limits.memberLeaseMs / 6);
+    if (!row || !PHASES[row.phase].sealed || gate.isIdle) return pauseMs;
+    // Whoever seals waits for the calls that are under way here: their end is told at once.
+    const late = new AbortController();
+    await Promise.race([gate.whenIdle(late.signal).catch(() => undefined), clock.sleep(pauseMs, signal)]);
+    late.abort();
+    return 0;
+  }
+
+  async #walk(): Promise<number> {
+    const { group } = this.#options;
+    const { signal } = this.#loops;
+    if (!this.#joined || !(await this.#walks.take(signal))) return group.limits.pollMs;
     return (await this.#controller.step(signal)) ? 0 : group.limits.pollMs;
   }
 
-  async #keep(): Promise<number> {
-    if (this.#joined) await this.#membership.keep(this.#loops.signal);
-    return this.#options.group.limits.memberLeaseMs / 6;
+  async #follow(relay: FeedRelay): Promise<number> {
+    const { group } = this.#options;
+    if (!this.#joined) return group.limits.pollMs;
+    if (!(await this.#copies.take(this.#loops.signal))) {
+      relay.forget();
+      return group.limits.pollMs;
+    }
+    return this.#copy('forward', async (signal) => {
+      const { applied, idle } = await relay.round(signal);
+      return { copied: applied, idle };
+    });
   }
 
   async #copy(
@@ -191,13 +236,10 @@ export class BackgroundWork {
     return idle ? Math.min(pollMs, LONGEST_IDLE_MS) : 0;
   }
 
-  // Whether the loop must end: only where another process has taken over. Anything else may be mended while it goes on.
+  // A loop goes on, whatever failed: it may be mended meanwhile. That another process has the work now is no failure.
   #failed(name: string, error: unknown): boolean {
-    const { group } = this.#options;
-    if (FencedError.isInstance(error))
-      group.fence(`Another process has taken over this entity: ${error.message}`);
-    this.#trouble(name, error);
-    return group.isFenced;
+    if (!FencedError.isInstance(error)) this.#trouble(name, error);
+    return this.#options.group.isFenced;
   }
 
   #trouble(where: string, error: unknown): void {

@@ -101,7 +101,7 @@ describe('a config that cannot be used', () => {
     expect(hybrid.status('notes').wanted).toBe('0');
   });
 
-  test('a lower revision, and the same with other words, at the start and by configure', async () => {
+  test('a lower revision by configure, and the same with other words at the start as well', async () => {
     const given = stores();
     const first = await start(config(good, 5), given);
     await expect(first.configure(config({ policy: 'dual-write' }, 4))).rejects.toThrow('4 is lower than 5');
@@ -109,7 +109,6 @@ describe('a config that cannot be used', () => {
     expect(await first.configure(config(good, 5))).toEqual([]);
     expect(first.status('notes').wanted).toBe('0');
     await first.close();
-    await expect(start(config(good, 4), given)).rejects.toThrow(InvalidOptionsError);
     await expect(start(config({ policy: 'dual-write' }, 5), given)).rejects.toThrow(InvalidOptionsError);
     await start(config(good, 5), given);
   });
@@ -173,13 +172,12 @@ describe('a config file', () => {
 });
 
 describe('a second process', () => {
-  test('on the same control row is refused at the start, and told who is at work', async () => {
+  test('on the same control row works beside the first, under the same name', async () => {
     const given = stores();
     const first = await start(config(good), given, 'api-1');
-    await expect(start(config(good), given, 'api-1')).rejects.toThrow('api-1');
-    expect(await first.repository(Note).create({ id: '1', owner: 'a', text: 'x' })).toBeDefined();
-    await first.close();
-    await start(config(good), given);
+    const second = await start(config(good), given, 'api-1');
+    const { version } = await first.repository(Note).create({ id: '1', owner: 'a', text: 'x' });
+    expect(await second.repository(Note).get({ id: '1', owner: 'a' })).toMatchObject({ version });
   });
 
   test('with a database that knows nothing of the move is refused', async () => {

@@ -91,23 +91,40 @@ export class DataRouter implements RepositoryStore {
     );
   }
 
+  // Stores fence writes. A read is answered by whoever is asked, so that whom to ask must be certain, before and after: what is read
+  // once the authority has moved on may be a straggler's, which nothing that comes later descends from.
   async #read<Answer>(ask: Ask<Answer>, { signal }: CallOptions = {}, mayBeFresh = true): Promise<Answer> {
     return this.#routed(signal, async () => {
-      // Stores fence writes. A read is answered by whoever is asked, so that whom to ask must be certain.
       await this.#assure(signal);
-      const { rules } = this.#group;
-      if (rules.authority === 'postgres') return ask(this.#group.records('postgres'), signal);
-      if (mayBeFresh && rules.freshReads && this.#group.isFresh(this.#maxStalenessMs)) {
-        try {
-          return await this.#askFresh(ask, signal);
-        } catch {
-          // PostgreSQL is not the authority yet: losing it may cost a read its short cut, never its answer.
-          signal?.throwIfAborted();
-          this.#group.noteBehind();
-        }
-      }
-      return ask(this.#group.records('cosmos'), signal);
+      const { provenTerm } = this.#group;
+      const answer = await this.#ask(ask, signal, mayBeFresh);
+      if (this.#group.provenTerm === provenTerm) return answer;
+      await this.#assure(signal);
+      if (this.#group.provenTerm === provenTerm) return answer;
+      throw new SealedError({
+        message: 'The authority moved while it was read; read again',
+        entity: this.#group.entity.name,
+      });
     });
+  }
+
+  async #ask<Answer>(
+    ask: Ask<Answer>,
+    signal: AbortSignal | undefined,
+    mayBeFresh: boolean,
+  ): Promise<Answer> {
+    const { rules } = this.#group;
+    if (rules.authority === 'postgres') return ask(this.#group.records('postgres'), signal);
+    if (mayBeFresh && rules.freshReads && this.#group.isFresh(this.#maxStalenessMs)) {
+      try {
+        return await this.#askFresh(ask, signal);
+      } catch {
+        // PostgreSQL is not the authority yet: losing it may cost a read its short cut, never its answer.
+        signal?.throwIfAborted();
+        this.#group.noteBehind();
+      }
+    }
+    return ask(this.#group.records('cosmos'), signal);
   }
 
   // An answer that takes longer than it may be stale is not waited for.

@@ -90,8 +90,8 @@ export class EntityRecords implements RepositoryStore {
   // A process that was fenced off must not answer from the cache either; the router says why. Nor must one that cannot be sure of
   // the term, since the entries of an older one are not invalidated any more; the router makes sure.
   get #readable(): RepositoryStore {
-    const { isFenced, isSure } = this.#group;
-    return this.#cached && this.#cacheTtlMs !== undefined && !isFenced && isSure
+    const { isFenced, provenTerm } = this.#group;
+    return this.#cached && this.#cacheTtlMs !== undefined && !isFenced && provenTerm !== undefined
       ? this.#cached
       : this.#router;
   }

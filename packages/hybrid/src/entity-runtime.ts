@@ -19,6 +19,7 @@ import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';
 import { openByPermit } from './phases/opening.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
+import type { Role } from './roles.ts';
 import { SecondWriter } from './second-writer.ts';
 
 /** What a runtime is made of. */
@@ -29,6 +30,7 @@ export interface EntityRuntimeOptions {
   readonly policy: ResolvedPolicy;
   readonly clock: Clock;
   readonly limits: ProtocolLimits;
+  readonly roles: ReadonlySet<Role>;
   /** Name of this process in leases. */
   readonly holder: string;
   readonly notices: Notices<HybridNotices>;
@@ -60,7 +62,7 @@ export class EntityRuntime {
       clock,
       limits,
       holder,
-      holdsRow: () => this.#work?.holdsRow === true,
+      isMember: () => this.#work?.isMember === true,
       onPhase: (from, row) =>
         notices.tell('phase', { entity: entity.name, from, to: row.phase, term: row.term }),
     });
@@ -89,6 +91,7 @@ export class EntityRuntime {
       this.#work = new BackgroundWork({
         group: this.group,
         postgres,
+        roles: options.roles,
         holder,
         notices,
         wish: () => this.#wish,
@@ -100,9 +103,10 @@ export class EntityRuntime {
     return this.#work?.blockedBy ?? [];
   }
 
-  /** Where config wants the entity to be. */
+  /** Where config wants the entity to be: this process's, or a later one that is in force. */
   get wish(): Wish {
-    return this.#wish;
+    const there = this.group.row?.wish;
+    return there && there.revision > this.#wish.revision ? there : this.#wish;
   }
 
   /** Records that the feed relay has read, and whether it has seen the end of history. */
@@ -113,7 +117,7 @@ export class EntityRuntime {
   /**
    * Learns where the entity is, and starts its loops. While PostgreSQL is away, an open permit is enough to begin.
    *
-   * @throws `InvalidOptionsError` when config cannot be obeyed, or another process is at work on the control row
+   * @throws `InvalidOptionsError` when config cannot be obeyed
    * @throws `ConnectionError` when neither row nor permit can be seen
    */
   async open(signal?: AbortSignal): Promise<void> {
@@ -148,10 +152,8 @@ export class EntityRuntime {
 
   /** Looks at the control row again; where it cannot be seen, at the permit. */
   async refresh(signal?: AbortSignal): Promise<void> {
-    const { postgres } = this.#options.stores;
     try {
-      const row = await postgres?.control.read(this.#options.entity.name, { signal });
-      if (row) return this.group.observe(row);
+      if (await this.#work?.look(signal)) return;
     } catch (error) {
       if (!isTransientError(error)) throw error;
       // What is known already holds until the row says otherwise; what is written is fenced in the stores.
@@ -172,11 +174,14 @@ export class EntityRuntime {
    * @throws `SealedError` when Cosmos DB is the authority no more; whatever the stores throw
    */
   async assure(signal?: AbortSignal): Promise<void> {
-    if (this.group.isSure) return;
-    if (this.group.view.kind === 'unknown' || this.group.rules.authority === 'postgres')
-      return this.refresh(signal);
+    const { group } = this;
+    if (group.provenTerm !== undefined) return;
+    if (group.view.kind === 'unknown') await this.refresh(signal);
+    else if (group.rules.authority === 'postgres') await this.#work?.look(signal);
+    // The look may have shown that it is Cosmos DB by now.
+    if (group.rules.authority === 'postgres') return;
     try {
-      await this.group.lease(signal);
+      await group.lease(signal);
     } catch (error) {
       if (!mayTryAgain(error)) throw error;
     }

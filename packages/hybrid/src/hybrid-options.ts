@@ -12,6 +12,7 @@ import type {
   RelationalStore,
 } from '@polyphase/core';
 import type { ProtocolOptions } from './protocol-limits.ts';
+import type { Role } from './roles.ts';
 
 /** The stores that a hybrid works with. Whoever made their clients closes them. */
 export interface HybridStores {
@@ -62,6 +63,12 @@ export interface HybridOptions<Stores extends HybridStores, Entities extends rea
   readonly protocol?: ProtocolOptions;
   /** Where time comes from. @default the machine's clock */
   readonly clock?: Clock;
+  /**
+   * What this process does beside its own calls: a service of many processes may leave relays and the controller to a few workers.
+   *
+   * @default all: `["serve", "relay", "controller"]`
+   */
+  readonly roles?: readonly Role[];
   /** Name of this process in leases, for people who read them. @default a random one */
   readonly processName?: string;
   /** Aborts the opening. */

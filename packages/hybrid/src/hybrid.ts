@@ -18,6 +18,7 @@ import type { RepositoryOf } from './hybrid-repository.ts';
 import { type EntityStatus, type PlannedStep, planOf, statusOf } from './hybrid-status.ts';
 import { HybridTransaction, type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
 import { protocolLimits } from './protocol-limits.ts';
+import { ROLES, type Role } from './roles.ts';
 
 const DRAIN_MS = 5_000;
 
@@ -196,7 +197,7 @@ export class Hybrid<
  * Config from a source is followed: whenever what is there changes, it is taken as by {@link Hybrid.configure}, with the notice
  * `config`, or refused with the notice `configKept`, and the running one stays.
  *
- * @throws `InvalidOptionsError` for a config or options that cannot be used, or while another process is at work on a control row
+ * @throws `InvalidOptionsError` for a config or options that cannot be used
  * @throws `ConnectionError` when an entity's authority cannot be found out
  *
  * @example
@@ -227,6 +228,7 @@ export async function createHybrid<
 >(options: HybridOptions<Stores, Entities>): Promise<Hybrid<Stores, Entities>> {
   const { stores, entities, clock = systemClock } = options;
   const limits = protocolLimits(options.protocol ?? {});
+  const roles = rolesOf(options.roles);
   const names = entities.map((entity) => entity.name);
   if (new Set(names).size !== names.length)
     throw new InvalidOptionsError({ message: 'Two entities have the same name; each needs its own' });
@@ -255,6 +257,7 @@ export async function createHybrid<
           policy,
           clock,
           limits,
+          roles,
           holder,
           notices,
         }),
@@ -270,6 +273,16 @@ export async function createHybrid<
   });
   if (source && running) hybrid.follow({ source, running, clock, pollMs: limits.pollMs });
   return hybrid;
+}
+
+function rolesOf(roles: readonly Role[] = ROLES): ReadonlySet<Role> {
+  const known: readonly string[] = ROLES;
+  const strange = roles.filter((role) => !known.includes(role));
+  if (strange.length > 0 || roles.length === 0)
+    throw new InvalidOptionsError({
+      message: `roles must be some of ${ROLES.join(', ')}; there is ${strange.join(', ') || 'none'}`,
+    });
+  return new Set(roles);
 }
 
 function isSource(config: object): config is ConfigSource {

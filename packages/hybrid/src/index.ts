@@ -57,3 +57,4 @@ export { type HybridRepository, type RepositoryOf } from './hybrid-repository.ts
 export { type EntityStatus, type PlannedStep } from './hybrid-status.ts';
 export { type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
 export { type ProtocolOptions } from './protocol-limits.ts';
+export { type Role } from './roles.ts';

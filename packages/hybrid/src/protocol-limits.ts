@@ -4,7 +4,7 @@ import { type Duration, InvalidOptionsError, parseDuration } from '@polyphase/co
 export interface ProtocolOptions {
   /** Length of a lease to write to Cosmos DB. Arming waits a little longer than one. @default "30s" */
   readonly lease?: Duration;
-  /** Length of such a lease once armed. A flip holds calls a little longer than one. @default "5s" */
+  /** Length of such a lease once armed. A flip holds calls a little longer than one. @default "1s" */
   readonly armedLease?: Duration;
   /** Longest time that a flip may hold calls before it gives up and leaves everything as it was. @default "15s" */
   readonly sealTimeout?: Duration;
@@ -16,7 +16,7 @@ export interface ProtocolOptions {
   readonly inlineTimeout?: Duration;
   /** Pause between looks at the control row, the feed and the dirty keys when nothing is going on. @default "500ms" */
   readonly poll?: Duration;
-  /** Length of the lease that makes this process the only one at work on a control row. @default "10s" */
+  /** How long a process counts as a member after its last beat, and how long what it was at work on waits for it. @default "10s" */
   readonly memberLease?: Duration;
   /** How old a clean reconciliation may be when a flip begins. @default "10m" */
   readonly reconcileAge?: Duration;
@@ -58,7 +58,7 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
   };
   const limits: ProtocolLimits = {
     leaseMs: ms('lease', options.lease, 30_000),
-    armedLeaseMs: ms('armedLease', options.armedLease, 5_000),
+    armedLeaseMs: ms('armedLease', options.armedLease, 1_000),
     sealTimeoutMs: ms('sealTimeout', options.sealTimeout, 15_000),
     holdMs: ms('hold', options.hold, 20_000),
     holdCalls: options.holdCalls ?? 10_000,

@@ -50,7 +50,7 @@ function writing() {
     clock,
     limits: protocolLimits({}),
     holder: 'me',
-    holdsRow: () => true,
+    isMember: () => true,
     onPhase: () => undefined,
   });
   const skipped: unknown[] = [];
@@ -70,6 +70,7 @@ function writing() {
 describe('SecondWriter', () => {
   it('copies, and takes nothing from what reads may count on', async () => {
     const { second, group, clock } = writing();
+    await clock.advance(1);
     group.noteFresh(clock.monotonic());
     await second.copy([record]);
     expect(await group.stores.postgres?.records(Note).read(record.key)).toMatchObject({

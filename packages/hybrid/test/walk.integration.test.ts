@@ -317,13 +317,20 @@ describeWith('postgres')('a walk on real engines', () => {
     await expect(move('6')).rejects.toThrow('The pool was closed');
   }, 40_000);
 
-  test('a second process on the same control row is refused at the start', async () => {
+  test('two processes on one control row walk it together, and one goes on when the other ends', async () => {
     const place = await arrive();
-    const first = await place.open('0');
-    await expect(place.open('0')).rejects.toThrow('is at work on "notes"');
+    const first = await place.open('2');
+    const second = await place.open('2');
+    const { version } = await first.notes.create({ id: '1', owner: 'a', text: 'x' });
+    expect(await second.notes.get({ id: '1', owner: 'a' })).toMatchObject({ version });
+    await second.move('6');
+    await first.reached('6');
+    await first.notes.patch({ id: '1', owner: 'a' }, { text: 'y' });
+    expect((await second.notes.get({ id: '1', owner: 'a' }))?.value.text).toBe('y');
     await first.hybrid.close();
-    const next = await place.open('0');
-    await next.notes.upsert({ id: '1', owner: 'a', text: 'x' });
+    await second.move('2');
+    await second.reached('2');
+    expect((await second.notes.get({ id: '1', owner: 'a' }))?.value.text).toBe('y');
   }, 40_000);
 
   test('a container that does not fit is told at the start', async () => {

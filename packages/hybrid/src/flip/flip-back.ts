@@ -1,27 +1,33 @@
-import { type ControlRow, SealedError } from '@polyphase/core';
+import { type ControlRow, type Members, SealedError } from '@polyphase/core';
 import { describe, type Gates } from '../phases/gates.ts';
 import type { Group } from '../phases/group.ts';
-import type { FeedRelay } from '../relay/feed-relay.ts';
+import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';
+
+const PAUSE_MS = 20;
 
 /** What a flip back works with. */
 export interface FlipBack {
   readonly group: Group;
   readonly reverse: ReverseRelay;
-  readonly relay: FeedRelay;
+  readonly watch: FeedWatch;
   readonly gates: Gates;
+  readonly members: Members;
+  /** Name of this process among the members. */
+  readonly holder: string;
   /** Moves the row from this epoch, the permit after it; undefined when the row has moved on meanwhile. */
   readonly commit: (row: ControlRow, signal: AbortSignal) => Promise<ControlRow | undefined>;
 }
 
 /**
  * From sealed back to Cosmos DB as the authority (5' → 2): the roles exchanged. The exclusive lock of the seal has waited for
- * every transaction, so no clock is involved:
+ * every transaction that writes; those that read are waited for here:
  *
- * 1. dirty keys drain into Cosmos DB;
- * 2. the feed is read past a marker, so that whatever others wrote into Cosmos DB meanwhile is in the journal;
- * 3. with an entry open there, or one difference among the documents written since the last clean comparison, it ends;
- * 4. one compare-and-set commits, and only then the permit opens.
+ * 1. every member has obeyed the seal, or its time is over: from then on nobody answers reads from PostgreSQL;
+ * 2. dirty keys drain into Cosmos DB;
+ * 3. the feed is read past a marker, so that whatever others wrote into Cosmos DB meanwhile is in the journal;
+ * 4. with an entry open there, or one difference among the documents written since the last clean comparison, it ends;
+ * 5. one compare-and-set commits, and only then the permit opens.
  *
  * @throws {@link SealedError} when the stores differ; whatever the stores throw; the signal's reason
  */
@@ -34,11 +40,20 @@ export async function flipBack(
   const giveUp = (why: string) =>
     new SealedError({ message: `The flip back was given up: ${why}`, entity: group.entity.name });
   await group.gate.whenIdle(signal);
+  await membersObey(row, flip, signal);
   await flip.reverse.drain(signal);
-  await flip.relay.drain(signal);
+  await flip.watch.drain(signal);
   const refused = (await gates.conflictsDecided(signal)).find(({ passed }) => !passed);
   if (refused) throw giveUp(`${refused.seen} conflicts wait for a decision`);
   const found = await gates.compareSinceClean(signal);
   if (found.differences.length > 0) throw giveUp(describe(found));
   return flip.commit(row, signal);
+}
+
+async function membersObey(row: ControlRow, flip: FlipBack, signal: AbortSignal): Promise<void> {
+  const { group, members, holder } = flip;
+  const isWaitedFor = (member: { readonly holder: string; readonly epoch: number }) =>
+    member.holder !== holder && member.epoch < row.epoch;
+  while ((await members.list(row.group, { signal })).some(isWaitedFor))
+    await group.clock.sleep(PAUSE_MS, signal);
 }

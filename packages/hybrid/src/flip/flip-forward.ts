@@ -3,13 +3,13 @@ import { describe, type Gates } from '../phases/gates.ts';
 import type { Group } from '../phases/group.ts';
 import { bringPermitTo } from '../phases/permit-projection.ts';
 import { DRIFT } from '../protocol-limits.ts';
-import type { FeedRelay } from '../relay/feed-relay.ts';
+import type { FeedWatch } from '../relay/feed-watch.ts';
 
 /** What a flip works with. */
 export interface FlipForward {
   readonly group: Group;
   readonly permits: PermitStore;
-  readonly relay: FeedRelay;
+  readonly watch: FeedWatch;
   readonly gates: Gates;
   /** Moves the row from this epoch; undefined when it has moved on meanwhile. */
   readonly commit: (row: ControlRow, signal: AbortSignal) => Promise<ControlRow | undefined>;
@@ -43,7 +43,7 @@ export async function flipForward(
     throw giveUp('long leases may still run; arm again and wait them out');
   await Promise.all([group.gate.whenIdle(signal), group.clock.sleep(permit.drainMs * DRIFT, signal)]);
   group.giveUpLease();
-  await flip.relay.drain(signal);
+  await flip.watch.drain(signal);
   const found = await flip.gates.compareSinceClean(signal);
   if (found.differences.length > 0) throw giveUp(describe(found));
   const refused = (await flip.gates.deadLettersMended(signal)).find(({ passed }) => !passed);

@@ -45,6 +45,11 @@ export class CallGate {
     return this.#heldMs;
   }
 
+  /** Whether no call is under way. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
+  }
+
   /**
    * Waits until the gate is open, then counts the call in.
    *

@@ -14,7 +14,7 @@ import {
 import { flipBack } from '../flip/flip-back.ts';
 import { flipForward } from '../flip/flip-forward.ts';
 import { DRIFT } from '../protocol-limits.ts';
-import type { FeedRelay } from '../relay/feed-relay.ts';
+import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';
 import { Gates } from './gates.ts';
 import type { Group } from './group.ts';
@@ -23,13 +23,15 @@ import { bringPermitTo } from './permit-projection.ts';
 import { movesAuthority, nextPhase, PHASES } from './phase-table.ts';
 import { withinTime } from './time-limit.ts';
 
-/** What a controller works with. The relays and Cosmos DB are absent where PostgreSQL is the only store. */
+/** What a controller works with. Cosmos DB, its feed and the reverse relay are absent where PostgreSQL is the only store. */
 export interface ControllerOptions {
   readonly group: Group;
   readonly postgres: RelationalStore;
   readonly cosmos: DocumentStore | undefined;
-  readonly relay: FeedRelay | undefined;
+  readonly watch: FeedWatch | undefined;
   readonly reverse: ReverseRelay | undefined;
+  /** Name of this process among the members. */
+  readonly holder: string;
   readonly onBlocked: (to: Phase, answers: readonly GateAnswer[]) => void;
 }
 
@@ -44,8 +46,9 @@ export class Controller {
   readonly #group: Group;
   readonly #postgres: RelationalStore;
   readonly #cosmos: DocumentStore | undefined;
-  readonly #relay: FeedRelay | undefined;
+  readonly #watch: FeedWatch | undefined;
   readonly #reverse: ReverseRelay | undefined;
+  readonly #holder: string;
   readonly #gates: Gates;
   readonly #onBlocked: ControllerOptions['onBlocked'];
   #blockedBy: readonly GateAnswer[] = [];
@@ -58,10 +61,11 @@ export class Controller {
     this.#group = options.group;
     this.#postgres = options.postgres;
     this.#cosmos = options.cosmos;
-    this.#relay = options.relay;
+    this.#watch = options.watch;
     this.#reverse = options.reverse;
+    this.#holder = options.holder;
     this.#onBlocked = options.onBlocked;
-    this.#gates = new Gates({ group: options.group, postgres: options.postgres, relay: options.relay });
+    this.#gates = new Gates({ group: options.group, postgres: options.postgres, watch: options.watch });
   }
 
   /** The gates that keep the group from its next phase; empty when nothing does. */
@@ -188,11 +192,11 @@ export class Controller {
 
   async #finishForward(row: ControlRow, signal: AbortSignal): Promise<boolean> {
     const group = this.#group;
-    if (!this.#cosmos || !this.#relay) return false;
+    if (!this.#cosmos || !this.#watch) return false;
     const flip = {
       group,
       permits: this.#cosmos.permits,
-      relay: this.#relay,
+      watch: this.#watch,
       gates: this.#gates,
       commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '6', at.term + 1, until),
     };
@@ -200,11 +204,13 @@ export class Controller {
   }
 
   async #finishBack(row: ControlRow, signal: AbortSignal): Promise<boolean> {
-    if (!this.#reverse || !this.#relay) return false;
+    if (!this.#reverse || !this.#watch) return false;
     const flip = {
       group: this.#group,
       reverse: this.#reverse,
-      relay: this.#relay,
+      members: this.#postgres.members,
+      holder: this.#holder,
+      watch: this.#watch,
       gates: this.#gates,
       commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '2', at.term + 1, until),
     };

@@ -1,6 +1,6 @@
 import { type GateAnswer, type Journal, keyLabel, type Phase, type RelationalStore } from '@polyphase/core';
 import { type Comparison, compareRecent, compareStores } from '../reconcile/compare-stores.ts';
-import type { FeedRelay } from '../relay/feed-relay.ts';
+import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { Group } from './group.ts';
 
 const PATIENCE_MS = 5_000;
@@ -15,18 +15,18 @@ const DATE_MARGIN_MS = 2_000;
 export class Gates {
   readonly #group: Group;
   readonly #postgres: RelationalStore;
-  readonly #relay: FeedRelay | undefined;
+  readonly #watch: FeedWatch | undefined;
   #clean: Comparison | undefined;
   #cleanSinceMs: number | undefined;
 
   constructor(options: {
     readonly group: Group;
     readonly postgres: RelationalStore;
-    readonly relay: FeedRelay | undefined;
+    readonly watch: FeedWatch | undefined;
   }) {
     this.#group = options.group;
     this.#postgres = options.postgres;
-    this.#relay = options.relay;
+    this.#watch = options.watch;
   }
 
   /** Everything that must hold before the step from one phase to the next. Answers come in order; the first that fails ends the list. */
@@ -46,7 +46,7 @@ export class Gates {
         return [(signal) => this.#fits(signal)];
       case '1 2':
         return [
-          () => this.#backfilled(),
+          (signal) => this.#backfilled(signal),
           (signal) => this.deadLettersMended(signal),
           (signal) => this.#documentsFit(signal),
           (signal) => this.#sameInBoth(0, signal),
@@ -122,13 +122,13 @@ export class Gates {
     return this.#postgres.verify(this.#group.entity, { signal });
   }
 
-  async #backfilled(): Promise<readonly GateAnswer[]> {
-    const progress = this.#relay?.progress;
+  async #backfilled(signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    const isRead = (await this.#watch?.historyRead(signal)) === true;
     return [
       answer(
         'backfill done',
-        progress?.historyRead === true,
-        `${progress?.read ?? 0} changes read, end of the feed ${progress?.historyRead === true ? 'reached' : 'not reached yet'}`,
+        isRead,
+        `end of the feed ${isRead ? 'reached' : 'not reached yet'}`,
         'every change that was there when it began is in PostgreSQL',
       ),
     ];
@@ -166,7 +166,7 @@ export class Gates {
   async #sameInBoth(maxAgeMs: number, signal: AbortSignal): Promise<readonly GateAnswer[]> {
     const age = this.#clean && this.#group.clock.monotonic() - this.#clean.startedAt;
     if (age === undefined || age > maxAgeMs) {
-      const startedAtMs = this.#relay?.serverNowMs;
+      const startedAtMs = await this.#watch?.serverNowMs(signal);
       const found = this.#note(
         await compareStores(this.#group, { signal, patienceMs: PATIENCE_MS }),
         startedAtMs,
@@ -229,7 +229,7 @@ export class Gates {
 
   /** Compares what was written to Cosmos DB since the last clean comparison began; a clean answer becomes the new beginning. */
   async compareSinceClean(signal: AbortSignal): Promise<Comparison> {
-    const startedAtMs = this.#relay?.serverNowMs;
+    const startedAtMs = await this.#watch?.serverNowMs(signal);
     if (this.#cleanSinceMs === undefined) {
       const whole = await compareStores(this.#group, { signal, patienceMs: PATIENCE_MS });
       return this.#note(whole, startedAtMs);

@@ -43,12 +43,12 @@ export class Group {
   readonly limits: ProtocolLimits;
   readonly gate: CallGate;
   readonly #permitLease: PermitLease | undefined;
-  readonly #holdsRow: () => boolean;
+  readonly #isMember: () => boolean;
   readonly #onPhase: (from: Phase, row: ControlRow) => void;
   #view: View = { kind: 'unknown' };
   #fenced: string | undefined;
   #freshAsOf = Number.NEGATIVE_INFINITY;
-  #behindSince = Number.NEGATIVE_INFINITY;
+  #behindSince: number;
   #phaseSince = 0;
 
   constructor(options: {
@@ -57,8 +57,8 @@ export class Group {
     readonly clock: Clock;
     readonly limits: ProtocolLimits;
     readonly holder: string;
-    /** Whether nobody but this process can move the control row now. */
-    readonly holdsRow: () => boolean;
+    /** Whether the authority cannot leave PostgreSQL without this process knowing. */
+    readonly isMember: () => boolean;
     readonly onPhase: (from: Phase, row: ControlRow) => void;
   }) {
     const { entity, stores, clock, limits } = options;
@@ -66,7 +66,9 @@ export class Group {
     this.stores = stores;
     this.clock = clock;
     this.limits = limits;
-    this.#holdsRow = options.holdsRow;
+    // What another process noted as fresh may lack what a caller wrote through one that has died since, or through that one.
+    this.#behindSince = clock.monotonic();
+    this.#isMember = options.isMember;
     this.#onPhase = options.onPhase;
     this.gate = new CallGate({ clock, limits, entity: entity.name });
     this.#permitLease =
@@ -109,11 +111,12 @@ export class Group {
   }
 
   /**
-   * Whether the authority is certain to be where the view has it: nobody else can move the row, or a lease of the permit still runs.
-   * A process that stood still, or that lost PostgreSQL, is not sure: another may have moved the authority meanwhile.
+   * The term of the authority, where it is certain to be where the view has it: a lease of the permit runs, or this process is a
+   * member and would be waited for. Undefined in a process that stood still, or that lost the store: the authority may have moved.
    */
-  get isSure(): boolean {
-    return this.#holdsRow() || (this.rules.authority === 'cosmos' && this.#permitLease?.isHeld === true);
+  get provenTerm(): number | undefined {
+    if (this.rules.authority === 'cosmos') return this.#permitLease?.provenTerm;
+    return this.#isMember() ? this.term : undefined;
   }
 
   /** Whether deletes in Cosmos DB must leave tombstones: PostgreSQL follows, or may follow for all that this process knows. */
@@ -127,7 +130,7 @@ export class Group {
     return this.#view.kind === 'permit' ? this.#view.term : 1;
   }
 
-  /** Refuses every call from now on, those that are held at once: another process is at work, or this one has ended. */
+  /** Refuses every call from now on, those that are held at once: this process has ended. */
   fence(reason: string): void {
     this.#fenced ??= reason;
     this.gate.end(() => new FencedError({ message: reason, entity: this.entity.name }));
@@ -143,7 +146,7 @@ export class Group {
     return this.gate.enter(signal, until);
   }
 
-  /** Whether this process must stop: another is at work on this control row, or it has ended. */
+  /** Whether this process has ended. */
   get isFenced(): boolean {
     return this.#fenced !== undefined;
   }
@@ -199,7 +202,7 @@ export class Group {
 
   /** Notes that PostgreSQL held every change that Cosmos DB had at that moment of the monotonic clock. */
   noteFresh(asOf: number): void {
-    this.#freshAsOf = asOf;
+    this.#freshAsOf = Math.max(this.#freshAsOf, asOf);
   }
 
   /** Notes that a second write did not reach PostgreSQL: until the feed brings it, PostgreSQL is behind. */

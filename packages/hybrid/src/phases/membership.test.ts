@@ -1,78 +1,121 @@
-import { FencedError, InvalidOptionsError, TimeoutError } from '@polyphase/core';
+import { type ControlRow, type Phase } from '@polyphase/core';
 import { memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
+import { Note } from '../../test/virtual-world.ts';
+import { protocolLimits } from '../protocol-limits.ts';
+import { Group } from './group.ts';
 import { Membership } from './membership.ts';
 
-function members() {
+const row = (phase: Phase): ControlRow => ({
+  group: 'notes',
+  epoch: 1,
+  phase,
+  term: 2,
+  wish: { phase: '6', flip: 'auto', revision: 1 },
+});
+
+async function member(phase: Phase, delayMs = 0) {
   const clock = manualClock();
-  const { leases, checkpoints } = memoryRelationalStore({ clock });
-  const member = (holder: string, durationMs = 3_000) =>
-    new Membership({ leases, group: 'notes', holder, durationMs, clock });
-  /** Lets time pass, while a living process renews, until a promise is settled. */
-  const passing = async <Result>(promise: Promise<Result>, living?: Membership): Promise<Result> => {
-    const over = new AbortController();
-    const settled = promise.finally(() => over.abort());
-    settled.catch(() => undefined);
-    for (let i = 0; !over.signal.aborted && i < 1_000; i += 1) {
-      await living?.keep();
-      await clock.advance(100);
-    }
-    return settled;
+  const postgres = memoryRelationalStore({ clock });
+  await postgres.control.create(row(phase));
+  const membership: { is?: Membership } = {};
+  const mine = new Group({
+    entity: Note,
+    stores: { postgres },
+    clock,
+    limits: protocolLimits({}),
+    holder: 'me',
+    isMember: () => membership.is?.isProven === true,
+    onPhase: () => undefined,
+  });
+  const slow = {
+    list: (group: string) => postgres.members.list(group),
+    noteFresh: (group: string, agoMs: number) => postgres.members.noteFresh(group, agoMs),
+    leave: (group: string, holder: string) => postgres.members.leave(group, holder),
+    beat: async (beat: Parameters<typeof postgres.members.beat>[0]) => {
+      const answer = await postgres.members.beat(beat);
+      await clock.advance(delayMs);
+      return answer;
+    },
   };
-  return { clock, checkpoints, member, passing };
+  const is = new Membership({
+    members: slow,
+    group: mine,
+    holder: 'me',
+    durationMs: 3_000,
+    version: '0.0.0',
+  });
+  membership.is = is;
+  const epoch = async () => (await postgres.members.list('notes'))[0]?.epoch;
+  const advance = (from: number, to: Phase) =>
+    postgres.control.advance('notes', from, { phase: to, term: 2 }, { exclusive: true });
+  return { clock, postgres, group: mine, is, epoch, advance };
 }
 
 describe('Membership', () => {
-  it('refuses a second process while the first one lives, and names it', async () => {
-    const { member, passing } = members();
-    const first = member('first');
-    await first.join();
-    const second = member('second');
-    const joined = passing(second.join(), first);
-    await expect(joined).rejects.toBeInstanceOf(InvalidOptionsError);
-    await expect(joined).rejects.toThrow('first');
-    expect([first.state, second.state]).toEqual(['held', 'taken']);
+  it('runs from before the beat was asked for', async () => {
+    const { is, clock, group } = await member('6', 1_000);
+    expect(is.isProven).toBe(false);
+    await is.beat();
+    expect([is.isProven, group.provenTerm, group.row?.phase]).toEqual([true, 2, '6']);
+    await clock.advance(1_999);
+    expect(is.isProven).toBe(true);
+    await clock.advance(1);
+    expect([is.isProven, group.provenTerm]).toEqual([false, undefined]);
   });
 
-  it('waits for the lease that a dead process left behind, however long it was', async () => {
-    const { member, passing, clock } = members();
-    await member('dead', 9_000).join();
-    const next = member('next');
-    await passing(next.join());
-    expect(next.state).toBe('held');
-    expect(clock.monotonic()).toBeLessThan(9_500);
+  it('obeys a seal only when the calls of before are over', async () => {
+    const { is, group, epoch, advance } = await member('6');
+    await is.beat();
+    await is.beat();
+    expect(await epoch()).toBe(1);
+    const ticket = await group.enter();
+    await advance(1, "5'");
+    await is.beat();
+    await is.beat();
+    expect(await epoch()).toBe(1);
+    ticket.leave();
+    await is.beat();
+    expect(await epoch()).toBe(2);
   });
 
-  it('takes over at once what was given up', async () => {
-    const { member } = members();
-    const first = member('first');
-    await first.join();
-    await first.leave();
-    const next = member('next');
-    await next.join();
-    expect(next.state).toBe('held');
+  it('obeys any other step at once', async () => {
+    const { is, group, epoch, advance } = await member('6');
+    await is.beat();
+    await group.enter();
+    await advance(1, '7');
+    await is.beat();
+    await is.beat();
+    expect(await epoch()).toBe(2);
   });
 
-  it('proves nothing while it has run out, and is lost for good once another took it', async () => {
-    const { member, clock, checkpoints } = members();
-    const paused = member('paused');
-    await paused.join();
-    const proof = paused.proof();
-    await clock.advance(3_000);
-    expect(() => paused.proof()).toThrow(TimeoutError);
-    await member('next').join();
-    await expect(paused.keep()).rejects.toBeInstanceOf(FencedError);
-    const step = { name: 'feed', expected: 0, position: 'x', lease: proof };
-    await expect(checkpoints.advance(step)).rejects.toBeInstanceOf(FencedError);
+  it('learns how fresh PostgreSQL is from whoever knows', async () => {
+    const { is, group, postgres, clock } = await member('6', 500);
+    await postgres.members.noteFresh('notes', clock.now() - 2_000);
+    await is.beat();
+    expect(group.stalenessMs).toBe(2_500);
+    await clock.advance(100);
+    expect(group.stalenessMs).toBe(2_600);
   });
 
-  it('is kept where nobody else took it, though it had run out', async () => {
-    const { member, clock } = members();
-    const paused = member('paused');
-    await paused.join();
-    await clock.advance(5_000);
-    await paused.keep();
-    expect(paused.proof().name).toBe('member:notes');
+  it('takes a note that comes late for what it was when it was made, and one from the future for nothing', async () => {
+    const { is, group, postgres, clock } = await member('6');
+    await is.beat();
+    const asOf = clock.monotonic();
+    await clock.advance(60_000);
+    await is.noteFresh(asOf);
+    await is.beat();
+    expect(group.stalenessMs).toBe(60_000);
+    await postgres.members.noteFresh('notes', clock.now() + 1);
+    await is.beat();
+    expect(group.stalenessMs).toBe(60_000);
+  });
+
+  it('is over when it is left', async () => {
+    const { is, postgres } = await member('6');
+    await is.beat();
+    await is.leave();
+    expect([is.isProven, await postgres.members.list('notes')]).toEqual([false, []]);
   });
 });

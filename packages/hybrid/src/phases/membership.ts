@@ -1,111 +1,82 @@
-import {
-  type Clock,
-  InvalidOptionsError,
-  type Lease,
-  type LeaseManager,
-  TimeoutError,
-} from '@polyphase/core';
+import type { ControlRow, Members } from '@polyphase/core';
+import type { Group } from './group.ts';
+import { PHASES } from './phase-table.ts';
+
+/** What {@link Membership} works with. */
+export interface MembershipOptions {
+  readonly members: Members;
+  readonly group: Group;
+  /** Name of this process in leases. */
+  readonly holder: string;
+  readonly durationMs: number;
+  /** Version of the SDK. */
+  readonly version: string;
+}
 
 /**
- * This process's exclusive right to work on a control row: to walk its phases and to run its relays.
+ * This process as one of those that serve a group. While its membership runs, the authority cannot leave PostgreSQL unless this
+ * process has said that none of its calls goes by an earlier control row any more; so it may answer reads from there.
  *
- * States: none; held; lost (it ran out and another process took it), after which this process stops for good.
+ * States: none; running, from before the beat was asked for; run out (a pause, or PostgreSQL is away), until the next beat.
  */
 export class Membership {
-  readonly #leases: LeaseManager;
-  readonly #name: string;
-  readonly #holder: string;
-  readonly #durationMs: number;
-  readonly #clock: Clock;
-  #lease: Lease | undefined;
+  readonly #options: MembershipOptions;
   #endsAt = Number.NEGATIVE_INFINITY;
-  #taken = false;
+  #obeyed = 0;
+  #told: { readonly at: number; readonly nowMs: number } | undefined;
+  #notedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: {
-    readonly leases: LeaseManager;
-    readonly group: string;
-    readonly holder: string;
-    readonly durationMs: number;
-    readonly clock: Clock;
-  }) {
-    this.#leases = options.leases;
-    this.#name = `member:${options.group}`;
-    this.#holder = options.holder;
-    this.#durationMs = options.durationMs;
-    this.#clock = options.clock;
+  constructor(options: MembershipOptions) {
+    this.#options = options;
   }
 
-  /** Whether this process has the right; `taken`: a living process has it. */
-  get state(): 'none' | 'held' | 'taken' {
-    if (this.#taken) return 'taken';
-    return this.#lease ? 'held' : 'none';
-  }
-
-  /** Whether nobody else can have worked on the control row since it was looked at. False after a pause, until it is renewed. */
+  /** Whether it runs now. */
   get isProven(): boolean {
-    return this.#lease !== undefined && this.#clock.monotonic() < this.#endsAt;
+    return this.#options.group.clock.monotonic() < this.#endsAt;
   }
 
   /**
-   * Takes the lease. One that a dead process left behind is waited for; one that is renewed meanwhile belongs to a living one.
+   * Makes the membership last, and learns where the group is. Undefined where there is no control row yet.
    *
-   * @throws {@link InvalidOptionsError} when another process works on this control row
+   * @throws whatever the store throws
    */
-  async join(signal?: AbortSignal): Promise<void> {
-    const options = { signal };
-    let first: number | undefined;
-    let until: number | undefined;
-    for (;;) {
-      const askedAt = this.#clock.monotonic();
-      const answer = await this.#leases.acquire(this.#name, this.#holder, this.#durationMs, options);
-      if (answer.kind === 'acquired') return this.#took(answer.lease, askedAt);
-      // A living holder renews every third of the time: more time left than at the first look proves one.
-      const { remainingMs } = answer.by;
-      first ??= remainingMs + 1;
-      // The holder's lease may be longer than ours would be.
-      until ??= askedAt + Math.max(remainingMs, this.#durationMs) * 1.5;
-      if (remainingMs > first || this.#clock.monotonic() >= until) {
-        this.#taken = true;
-        throw new InvalidOptionsError({
-          message: `Another process (${answer.by.holder}) is at work on "${this.#name.slice('member:'.length)}". One process at a time may; stop the other, or wait until it has ended`,
-        });
-      }
-      first = remainingMs;
-      await this.#clock.sleep(Math.min(remainingMs + 10, this.#durationMs / 4), signal);
-    }
+  async beat(signal?: AbortSignal): Promise<ControlRow | undefined> {
+    const { members, group, holder, durationMs, version } = this.#options;
+    const askedAt = group.clock.monotonic();
+    const epoch = this.#obeys();
+    const beat = { group: group.entity.name, holder, epoch, version, durationMs };
+    const { row, nowMs, freshAtMs } = await members.beat(beat, { signal });
+    this.#told = { at: group.clock.monotonic(), nowMs };
+    if (!row) return undefined;
+    group.observe(row);
+    this.#endsAt = Math.max(this.#endsAt, askedAt + durationMs);
+    // A note from the future was made before the store's clock was set back, and tells nothing.
+    if (freshAtMs !== undefined && freshAtMs <= nowMs) group.noteFresh(askedAt - (nowMs - freshAtMs));
+    return row;
   }
 
-  /**
-   * Makes the lease last, when a third of it is used up.
-   *
-   * @throws `FencedError` when another process has taken it
-   */
-  async keep(signal?: AbortSignal): Promise<void> {
-    if (!this.#lease || this.#endsAt - this.#clock.monotonic() > (this.#durationMs * 2) / 3) return;
-    const askedAt = this.#clock.monotonic();
-    this.#took(await this.#leases.renew(this.#lease, { signal }), askedAt);
+  /** Tells every member that PostgreSQL held all that Cosmos DB had at a moment of this process's monotonic clock. */
+  async noteFresh(asOf: number, signal?: AbortSignal): Promise<void> {
+    const { members, group } = this.#options;
+    group.noteFresh(asOf);
+    const now = group.clock.monotonic();
+    if (!this.#told || now - this.#notedAt < group.limits.pollMs) return;
+    this.#notedAt = now;
+    // The store was asked for its date before it answered, so this is not later than that moment was there.
+    await members.noteFresh(group.entity.name, this.#told.nowMs + (asOf - this.#told.at), { signal });
   }
 
-  /**
-   * What a guarded write carries, so that the store refuses it once another process has taken over.
-   *
-   * @throws {@link TimeoutError} while it has run out here and is not renewed yet; whether it is lost, only the store knows
-   */
-  proof(): { readonly name: string; readonly token: number } {
-    if (!this.#lease || !this.isProven)
-      throw new TimeoutError({ message: 'The lease of the control row ran out and is being renewed' });
-    return { name: this.#name, token: this.#lease.token };
-  }
-
-  /** Gives the lease up, so that the next process need not wait. */
+  /** Takes this process off the list. None of its calls may be under way. */
   async leave(): Promise<void> {
-    const lease = this.#lease;
-    this.#lease = undefined;
-    if (lease) await this.#leases.release(lease);
+    const { members, group, holder } = this.#options;
+    this.#endsAt = Number.NEGATIVE_INFINITY;
+    await members.leave(group.entity.name, holder);
   }
 
-  #took(lease: Lease, askedAt: number): void {
-    this.#lease = lease;
-    this.#endsAt = askedAt + lease.durationMs;
+  // Where the phase is sealed, calls of before may still be under way; only when they are over is the seal obeyed.
+  #obeys(): number {
+    const { row, gate } = this.#options.group;
+    if (row && (!PHASES[row.phase].sealed || gate.isIdle)) this.#obeyed = row.epoch;
+    return this.#obeyed;
   }
 }

@@ -40,7 +40,7 @@ export async function openByPermit(group: Group, signal?: AbortSignal): Promise<
  * A new row starts at phase 0, beside the permit that is there; at 7 where there is no Cosmos DB; and, where both stores are
  * empty and PostgreSQL is wished for, in the seal before 6, which the controller then walks like any other.
  *
- * @throws {@link InvalidOptionsError} when the wish's revision is lower than the row's, or equal with another wish; when the entity
+ * @throws {@link InvalidOptionsError} when the wish's revision is the row's and the wish is another; when the entity
  * lives in a store that was not given, or row and permit are not of one history
  */
 export async function openByRow(
@@ -59,6 +59,8 @@ export async function openByRow(
       message: `"${name}" lives in Cosmos DB (phase ${there.phase}); give this process the cosmos store`,
     });
   else group.observe(there);
+  // A process that starts with an older config than the others have follows theirs.
+  if (there && there.wish.revision > wish.revision) return there;
   const row = await postgres.control.submit(name, wish, { signal });
   group.observe(row);
   return row;

@@ -33,9 +33,9 @@ export class PermitLease {
     this.#clock = options.clock;
   }
 
-  /** Whether a lease is valid now: the authority cannot have left Cosmos DB yet. */
-  get isHeld(): boolean {
-    return this.#valid() !== undefined;
+  /** The term of a lease that is valid now: the authority cannot have left Cosmos DB yet. */
+  get provenTerm(): number | undefined {
+    return this.#valid()?.term;
   }
 
   /**

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { protocolLimits } from '../protocol-limits.ts';
 import { bringPermitTo, permitFor } from './permit-projection.ts';
 
-const limits = protocolLimits({});
+const limits = protocolLimits({ armedLease: '5s' });
 const wish = { phase: '6', flip: 'auto', revision: 1 } as const;
 const row = (phase: Phase, epoch: number, term = 1): ControlRow => ({
   group: 'notes',

@@ -49,7 +49,7 @@ async function compareWhile(
     clock,
     limits: protocolLimits({}),
     holder: 'me',
-    holdsRow: () => true,
+    isMember: () => true,
     onPhase: () => undefined,
   });
   const over = new AbortController();

@@ -4,7 +4,7 @@ import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
 import { Note } from '../../test/virtual-world.ts';
 import { Group } from '../phases/group.ts';
-import { Membership } from '../phases/membership.ts';
+import { HeldLease } from '../phases/held-lease.ts';
 import { protocolLimits } from '../protocol-limits.ts';
 import { FeedRelay } from './feed-relay.ts';
 
@@ -26,7 +26,7 @@ async function relaying(
     clock,
     limits: protocolLimits({}),
     holder: 'me',
-    holdsRow: () => true,
+    isMember: () => true,
     onPhase: () => undefined,
   });
   group.observe(await postgres.control.create(rowIn("5'", 2)));
@@ -43,15 +43,15 @@ async function relaying(
       return page;
     },
   };
-  const membership = new Membership({
+  const lease = new HeldLease({
     leases: postgres.leases,
-    group: 'notes',
+    name: 'relay:notes',
     holder: 'me',
     durationMs: 60_000,
     clock,
   });
-  await membership.join();
-  const relay = new FeedRelay({ group, feed: busy, membership });
+  await lease.take();
+  const relay = new FeedRelay({ group, feed: busy, lease, onFresh: async (asOf) => group.noteFresh(asOf) });
   return { cosmos, postgres, group, relay, signal: new AbortController().signal };
 }
 

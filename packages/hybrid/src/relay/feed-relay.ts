@@ -1,12 +1,12 @@
 import type { ChangeFeed, CheckpointAdvance, FeedRange } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
-import type { Membership } from '../phases/membership.ts';
+import type { HeldLease } from '../phases/held-lease.ts';
+import { checkpointName } from './checkpoint-name.ts';
 import type { FoundPage } from './judge-page.ts';
 import { PageCopier } from './page-copier.ts';
 import { Turns } from './turns.ts';
 
 const PAGE = 500;
-const DRAIN_PAUSE_MS = 10;
 
 /** A page of a range. */
 interface ReadPage extends FoundPage {
@@ -36,24 +36,28 @@ export interface RelayProgress {
 export class FeedRelay {
   readonly #group: Group;
   readonly #feed: ChangeFeed;
-  readonly #membership: Membership;
+  readonly #lease: HeldLease;
+  readonly #onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
   readonly #copier: PageCopier;
   readonly #positions = new Map<string, { position: string; revision: number }>();
   #ranges: readonly FeedRange[] = [];
   #read = 0;
   #historyRead = false;
-  #serverNowMs: number | undefined;
   #sent: { readonly startedAt: number; readonly markers: ReadonlyMap<string, string> } | undefined;
   readonly #turns = new Turns();
 
   constructor(options: {
     readonly group: Group;
     readonly feed: ChangeFeed;
-    readonly membership: Membership;
+    /** The right to copy this feed. */
+    readonly lease: HeldLease;
+    /** Is told at which moment of the monotonic clock PostgreSQL held everything. */
+    readonly onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
   }) {
     this.#group = options.group;
     this.#feed = options.feed;
-    this.#membership = options.membership;
+    this.#lease = options.lease;
+    this.#onFresh = options.onFresh;
     this.#copier = new PageCopier(options.group);
   }
 
@@ -62,9 +66,10 @@ export class FeedRelay {
     return { read: this.#read, historyRead: this.#historyRead };
   }
 
-  /** The date of Cosmos DB when it answered last, in milliseconds. */
-  get serverNowMs(): number | undefined {
-    return this.#serverNowMs;
+  /** Forgets where it was: another process may copy meanwhile. */
+  forget(): void {
+    this.#ranges = [];
+    this.#sent = undefined;
   }
 
   /** Reads one page of each range and copies it. Everything that Cosmos DB had committed before an idle round is in PostgreSQL after it. */
@@ -84,7 +89,6 @@ export class FeedRelay {
         const position = this.#positions.get(range.id)?.position;
         const page = await this.#feed.read(range, position, { limit: PAGE, signal });
         applied += await this.#copy({ range, page, row }, signal);
-        this.#serverNowMs = page.serverNowMs;
         idle &&= page.idle;
       }
     } catch (error) {
@@ -92,7 +96,7 @@ export class FeedRelay {
       this.#ranges = [];
       throw error;
     }
-    if (idle) this.#caughtUp(startedAt);
+    if (idle) await this.#caughtUp(startedAt, signal);
     else await this.#pulse(signal);
     return { applied, idle };
   }
@@ -103,13 +107,13 @@ export class FeedRelay {
     if (!this.#sent) {
       const startedAt = this.#group.clock.monotonic();
       this.#sent = { startedAt, markers: await this.#mark(signal) };
-    } else if (!this.#isBehind(this.#sent.markers)) this.#caughtUp(this.#sent.startedAt);
+    } else if (!this.#isBehind(this.#sent.markers)) await this.#caughtUp(this.#sent.startedAt, signal);
   }
 
-  #caughtUp(asOf: number): void {
+  async #caughtUp(asOf: number, signal: AbortSignal): Promise<void> {
     this.#sent = undefined;
     this.#historyRead = true;
-    this.#group.noteFresh(asOf);
+    await this.#onFresh(asOf, signal);
   }
 
   async #mark(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
@@ -124,40 +128,22 @@ export class FeedRelay {
     );
   }
 
-  /** Writes a marker into each range and resolves when PostgreSQL holds everything that was committed before them. */
-  async drain(signal: AbortSignal): Promise<void> {
-    // In a turn of its own: a round that is under way goes by what #start would change.
-    const markers = await this.#turns.run(async () => {
-      if (this.#ranges.length === 0) await this.#start(signal);
-      return this.#mark(signal);
-    }, signal);
-    while (this.#isBehind(markers)) {
-      // A feed may lag behind its own marker, and falls idle meanwhile: that proves nothing.
-      const { idle } = await this.round(signal);
-      if (idle && this.#isBehind(markers)) await this.#group.clock.sleep(DRAIN_PAUSE_MS, signal);
-    }
-  }
-
   async #start(signal: AbortSignal): Promise<void> {
-    const prefix = this.#checkpointName('');
+    const prefix = checkpointName(this.#group.entity, '');
     const known = (await this.#group.stores.postgres?.checkpoints.list(prefix, { signal })) ?? new Map();
     this.#positions.clear();
     for (const [name, checkpoint] of known) this.#positions.set(name.slice(prefix.length), { ...checkpoint });
     this.#ranges = await this.#feed.ranges({ signal });
   }
 
-  #checkpointName(range: string): string {
-    return `feed:${this.#group.entity.name}:${range}`;
-  }
-
   async #copy({ range, page, row }: ReadPage, signal: AbortSignal): Promise<number> {
     const at = this.#positions.get(range.id);
     if (page.changes.length === 0 && page.position === at?.position) return 0;
     const checkpoint: CheckpointAdvance = {
-      name: this.#checkpointName(range.id),
+      name: checkpointName(this.#group.entity, range.id),
       expected: at?.revision ?? 0,
       position: page.position,
-      lease: this.#membership.proof(),
+      lease: this.#lease.proof(),
     };
     const { applied } = await this.#copier.copy({ page, row }, checkpoint, signal);
     this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });

@@ -9,7 +9,6 @@ import {
   UNSTAMPED,
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
-import type { Membership } from '../phases/membership.ts';
 import { Turns } from './turns.ts';
 
 const BATCH = 200;
@@ -34,17 +33,14 @@ export interface ReverseRound {
 export class ReverseRelay {
   readonly #group: Group;
   readonly #postgres: RelationalStore;
-  readonly #membership: Membership;
   readonly #turns = new Turns();
 
   constructor(options: {
     readonly group: Group;
     readonly postgres: RelationalStore;
-    readonly membership: Membership;
   }) {
     this.#group = options.group;
     this.#postgres = options.postgres;
-    this.#membership = options.membership;
   }
 
   /** Copies one batch; tells how many records were copied, and whether there was nothing to copy. */
@@ -63,9 +59,8 @@ export class ReverseRelay {
   }
 
   async #round(signal: AbortSignal): Promise<ReverseRound> {
-    this.#membership.proof();
     const { entity, limits } = this.#group;
-    // One process at a time works here, so what a dead one claimed is free when its membership is.
+    // What a process claimed that died is free again when its membership would be over.
     const claimed = await this.#postgres.dirtyKeys.claim(entity.name, BATCH, limits.memberLeaseMs, {
       signal,
     });
@@ -115,6 +110,10 @@ export class ReverseRelay {
         return again?.kind === 'applied' || again?.kind === 'same';
       }
       case 'older':
+        // The authority has moved on while this process stood still: nobody is in conflict with anybody.
+        if (outcome.there && outcome.there.version.term > record.version.term) return false;
+        await this.#keep(record, outcome.there, signal);
+        return true;
       case 'diverged':
         await this.#keep(record, outcome.there, signal);
         return true;

@@ -1,0 +1,204 @@
+import { isPolyphaseError, type JsonObject } from '@polyphase/core';
+import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import { manualClock } from '@polyphase/core/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FaultPlan, faultyStores } from '../test/faulty-stores.ts';
+import { Note, protocol } from '../test/virtual-world.ts';
+import { createHybrid, type Hybrid, type HybridOptions, type HybridStores } from './index.ts';
+
+type Opened = Hybrid<HybridStores, readonly [typeof Note]>;
+type Roles = HybridOptions<HybridStores, readonly [typeof Note]>['roles'];
+
+const key = (id: string) => ({ owner: 'a', id });
+
+const configOf = (revision: number, policy: JsonObject) => ({
+  loaded: { revision, entities: { notes: policy } },
+});
+
+/** Processes over the same stores in memory, each with a plan of what breaks, in time that passes only when somebody waits. */
+class Fleet {
+  readonly clock = manualClock();
+  readonly cosmos = memoryDocumentStore({ clock: this.clock, ranges: 2 });
+  readonly postgres = memoryRelationalStore({ clock: this.clock });
+  readonly #opened: Opened[] = [];
+  #revision = 1;
+
+  /** A process that wants nothing new. */
+  async join(
+    roles: Roles,
+    { plan = new FaultPlan(), alone = false }: { plan?: FaultPlan; alone?: boolean } = {},
+  ): Promise<Opened> {
+    const stores = faultyStores(this, plan);
+    const hybrid = await this.passing(
+      createHybrid<HybridStores, readonly [typeof Note]>({
+        stores: alone ? { cosmos: stores.cosmos } : stores,
+        entities: [Note],
+        config: configOf(1, { policy: 'cosmos-only' }),
+        protocol,
+        clock: this.clock,
+        ...(roles && { roles }),
+      }),
+    );
+    this.#opened.push(hybrid);
+    return hybrid;
+  }
+
+  /** Config changes, in one process. */
+  async wish(hybrid: Opened, policy: JsonObject): Promise<void> {
+    this.#revision += 1;
+    await this.passing(hybrid.configure(configOf(this.#revision, policy)));
+  }
+
+  async passing<Result>(promise: Promise<Result>): Promise<Result> {
+    const over = new AbortController();
+    const settled = promise.finally(() => over.abort());
+    settled.catch(() => undefined);
+    for (let i = 0; !over.signal.aborted && i < 50_000; i += 1)
+      await this.clock.advance(this.clock.nextMs ?? 1);
+    return settled;
+  }
+
+  async until(what: string, holds: () => boolean, limitMs = 60_000): Promise<void> {
+    const end = this.clock.monotonic() + limitMs;
+    while (!holds()) {
+      if (this.clock.monotonic() > end) throw new Error(`${what}: not within ${limitMs} ms`);
+      await this.clock.advance(this.clock.nextMs ?? 1);
+    }
+  }
+
+  reached(hybrid: Opened, phase: string): Promise<void> {
+    return this.until(`phase ${phase}`, () => hybrid.status('notes').phase === phase);
+  }
+
+  async close(): Promise<void> {
+    for (const hybrid of this.#opened) await this.passing(hybrid.close({ drainMs: 0 }));
+  }
+}
+
+const open: Fleet[] = [];
+function fleet(): Fleet {
+  const made = new Fleet();
+  open.push(made);
+  return made;
+}
+afterEach(async () => {
+  for (const made of open.splice(0)) await made.close();
+});
+
+const POSTGRES = { policy: 'postgres-primary', flip: 'auto' };
+const DUAL = { policy: 'dual-write', flip: 'auto' };
+const outcomeOf = (call: Promise<unknown>) =>
+  call.then(
+    () => 'done',
+    (error: unknown) => (isPolyphaseError(error) ? error.code : String(error)),
+  );
+
+describe('roles', () => {
+  it('serve alone walks nowhere and copies nothing; workers beside it do, and it goes along', async () => {
+    const world = fleet();
+    const service = await world.join(['serve']);
+    const notes = service.repository(Note);
+    await world.passing(notes.create({ ...key('1'), text: 'x' }));
+    await world.wish(service, DUAL);
+    await world.clock.advance(10_000);
+    expect(service.status('notes').phase).toBe('0');
+
+    const controller = await world.join(['controller']);
+    await world.reached(service, '1');
+    await world.clock.advance(10_000);
+    expect(service.status('notes').phase).toBe('1');
+    expect(controller.status('notes').blockedBy.map(({ name }) => name)).toEqual(['backfill done']);
+
+    await world.join(['relay']);
+    await world.reached(service, '2');
+    await world.wish(service, POSTGRES);
+    await world.reached(service, '6');
+    await world.passing(notes.patch(key('1'), { text: 'y' }));
+    await world.wish(service, DUAL);
+    await world.reached(service, '2');
+    expect((await world.passing(notes.get(key('1'))))?.value.text).toBe('y');
+  });
+
+  it('that nobody knows, or none, are refused', async () => {
+    const world = fleet();
+    await expect(world.join([])).rejects.toThrow('roles must be some of');
+    const roles: readonly string[] = ['server'];
+    await expect(world.join(roles as Roles)).rejects.toThrow('server');
+  });
+
+  it.each(['1', '3', '4', '5', '6', "5'"])(
+    'a worker that dies in phase %s is replaced by the one that stands by',
+    async (phase) => {
+      const world = fleet();
+      const plan = new FaultPlan();
+      const service = await world.join(['serve']);
+      const notes = service.repository(Note);
+      await world.passing(notes.create({ ...key('1'), text: 'x' }));
+      const worker = await world.join(['relay', 'controller'], { plan });
+      const other = await world.join(['relay', 'controller']);
+      await world.wish(service, POSTGRES);
+      if (phase === "5'") {
+        await world.reached(service, '6');
+        await world.wish(service, DUAL);
+      }
+      await world.until(phase, () => worker.status('notes').phase === phase);
+      plan.kill();
+      await world.reached(other, phase === "5'" ? '2' : '6');
+      await world.passing(notes.patch(key('1'), { text: 'y' }));
+      await world.wish(service, DUAL);
+      await world.reached(service, '2');
+      expect((await world.passing(notes.get(key('1'))))?.value.text).toBe('y');
+    },
+  );
+});
+
+describe('a process without PostgreSQL in a fleet', () => {
+  it('works in the phases of Cosmos DB, is told to wait in the others, and works again after the way back', async () => {
+    const world = fleet();
+    const alone = (await world.join(undefined, { alone: true })).repository(Note);
+    await world.passing(alone.create({ ...key('1'), text: 'x' }));
+    const full = await world.join(undefined);
+    const notes = full.repository(Note);
+    await world.wish(full, DUAL);
+    await world.reached(full, '2');
+    await world.passing(alone.patch(key('1'), { text: 'alone' }));
+    await world.wish(full, POSTGRES);
+    await world.reached(full, '6');
+    expect((await world.passing(notes.get(key('1'))))?.value.text).toBe('alone');
+    expect(await world.passing(outcomeOf(alone.patch(key('1'), { text: 'late' })))).toBe('sealed');
+    await world.passing(notes.patch(key('1'), { text: 'full' }));
+    await world.wish(full, DUAL);
+    await world.reached(full, '2');
+    expect((await world.passing(alone.get(key('1'))))?.value.text).toBe('full');
+    await world.passing(alone.patch(key('1'), { text: 'again' }));
+    await world.until('copied', () => full.status('notes').copied.read > 0);
+    expect((await world.passing(notes.get(key('1'))))?.value.text).toBe('again');
+  });
+});
+
+describe('a flip back', () => {
+  it('waits for a member that answers reads, as long as its membership runs', async () => {
+    const world = fleet();
+    const pause = { ms: 0 };
+    const plan = new FaultPlan({
+      faultAt: (_, name) => (pause.ms > 0 && name === 'postgres.records.read' ? 'pause before' : undefined),
+      pause: () => world.clock.sleep(pause.ms),
+    });
+    const worker = await world.join(undefined);
+    const reader = await world.join(['serve'], { plan });
+    await world.passing(worker.repository(Note).create({ ...key('1'), text: 'x' }));
+    await world.wish(worker, POSTGRES);
+    await world.reached(reader, '6');
+    pause.ms = 700;
+    const read = reader.repository(Note).get(key('1'));
+    await world.clock.advance(1);
+    await world.wish(worker, DUAL);
+    await world.reached(worker, "5'");
+    const sealedAt = world.clock.monotonic();
+    await world.clock.advance(400);
+    expect(worker.status('notes').phase).toBe("5'");
+    await world.passing(read);
+    await world.reached(worker, '2');
+    expect(world.clock.monotonic() - sealedAt).toBeLessThan(1_000);
+  });
+});
