@@ -7,6 +7,7 @@ import { Group } from '../phases/group.ts';
 import { HeldLease } from '../phases/held-lease.ts';
 import { protocolLimits } from '../protocol-limits.ts';
 import { FeedRelay } from './feed-relay.ts';
+import { FeedWatch } from './feed-watch.ts';
 
 const wish = { phase: '2', flip: 'auto', revision: 1 } as const;
 const rowIn = (phase: Phase, term: number): ControlRow => ({ group: 'notes', epoch: 1, phase, term, wish });
@@ -52,7 +53,8 @@ async function relaying(
   });
   await lease.take();
   const relay = new FeedRelay({ group, feed: busy, lease, onFresh: async (asOf) => group.noteFresh(asOf) });
-  return { cosmos, postgres, group, relay, signal: new AbortController().signal };
+  const watch = new FeedWatch({ group, feed, checkpoints: postgres.checkpoints });
+  return { clock, cosmos, postgres, group, relay, watch, signal: new AbortController().signal };
 }
 
 describe('FeedRelay', () => {
@@ -77,5 +79,29 @@ describe('FeedRelay', () => {
     ]);
     expect(both.map((stored) => stored?.version.term)).toEqual([3, 3]);
     expect(await postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 0 });
+  });
+
+  it('goes on where it was when its range is split, and whoever waits for a marker sees it pass', async () => {
+    const { clock, cosmos, relay, watch, signal } = await relaying(async () => undefined);
+    const put = (id: string) => cosmos.foreign.put(Note, { id, owner: id, text: 'x' });
+    for (let i = 0; i < 20; i += 1) await put(`before ${i}`);
+    await relay.round(signal);
+    expect(relay.progress.read).toBe(20);
+    await put('between');
+    const drained = watch.drain(signal);
+    await clock.advance(1);
+    cosmos.split(Note);
+    // As after a restart: the ranges are looked up anew, and have no checkpoints of their own yet.
+    relay.forget();
+    await relay.round(signal);
+    await clock.advance(100);
+    await relay.round(signal);
+    await clock.advance(100);
+    await drained;
+    expect(relay.progress.read).toBe(21);
+    await put('after');
+    relay.forget();
+    await relay.round(signal);
+    expect(relay.progress.read).toBe(22);
   });
 });

@@ -39,7 +39,8 @@ export class FeedRelay {
   readonly #lease: HeldLease;
   readonly #onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
   readonly #copier: PageCopier;
-  readonly #positions = new Map<string, { position: string; revision: number }>();
+  readonly #positions = new Map<string, string>();
+  readonly #revisions = new Map<string, number>();
   #ranges: readonly FeedRange[] = [];
   #read = 0;
   #historyRead = false;
@@ -86,7 +87,7 @@ export class FeedRelay {
       for (const range of this.#ranges) {
         // As it was before the page was read: what is stamped belongs to the term in which it was found.
         const { row } = this.#group;
-        const position = this.#positions.get(range.id)?.position;
+        const position = this.#feed.positionOf(range, this.#positions);
         const page = await this.#feed.read(range, position, { limit: PAGE, signal });
         applied += await this.#copy({ range, page, row }, signal);
         idle &&= page.idle;
@@ -124,29 +125,34 @@ export class FeedRelay {
 
   #isBehind(markers: ReadonlyMap<string, string>): boolean {
     return [...markers].some(
-      ([range, marker]) => !this.#feed.passed(this.#positions.get(range)?.position, marker),
+      ([id, marker]) => !this.#feed.passed(this.#feed.positionOf({ id }, this.#positions), marker),
     );
   }
 
   async #start(signal: AbortSignal): Promise<void> {
     const prefix = checkpointName(this.#group.entity, '');
-    const known = (await this.#group.stores.postgres?.checkpoints.list(prefix, { signal })) ?? new Map();
+    const known = await this.#group.stores.postgres?.checkpoints.list(prefix, { signal });
     this.#positions.clear();
-    for (const [name, checkpoint] of known) this.#positions.set(name.slice(prefix.length), { ...checkpoint });
+    this.#revisions.clear();
+    // Checkpoints of ranges that are gone are among them: their parts go on from there.
+    for (const [name, { position, revision }] of known ?? []) {
+      this.#positions.set(name.slice(prefix.length), position);
+      this.#revisions.set(name.slice(prefix.length), revision);
+    }
     this.#ranges = await this.#feed.ranges({ signal });
   }
 
   async #copy({ range, page, row }: ReadPage, signal: AbortSignal): Promise<number> {
-    const at = this.#positions.get(range.id);
-    if (page.changes.length === 0 && page.position === at?.position) return 0;
+    if (page.changes.length === 0 && page.position === this.#positions.get(range.id)) return 0;
     const checkpoint: CheckpointAdvance = {
       name: checkpointName(this.#group.entity, range.id),
-      expected: at?.revision ?? 0,
+      expected: this.#revisions.get(range.id) ?? 0,
       position: page.position,
       lease: this.#lease.proof(),
     };
     const { applied } = await this.#copier.copy({ page, row }, checkpoint, signal);
-    this.#positions.set(range.id, { position: page.position, revision: checkpoint.expected + 1 });
+    this.#positions.set(range.id, page.position);
+    this.#revisions.set(range.id, checkpoint.expected + 1);
     this.#read += page.changes.length;
     return applied;
   }
