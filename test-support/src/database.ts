@@ -26,8 +26,22 @@ export async function createDatabase(adminUrl: string, name: string = databaseNa
   await once(adminUrl, `create database ${quote(name)}`);
   return {
     url: databaseUrl(adminUrl, name),
-    drop: () => once(adminUrl, `drop database if exists ${quote(name)} with (force)`),
+    drop: async () => {
+      await once(adminUrl, untilLeft(name));
+      await once(adminUrl, `drop database if exists ${quote(name)} with (force)`);
+    },
   };
+}
+
+// A client has ended before the server has noticed. To be thrown out by the server then is an error that nobody listens for any more.
+function untilLeft(name: string): string {
+  return `do $$ begin
+    for look in 1..100 loop
+      exit when not exists (select from pg_stat_activity where datname = '${name.replaceAll("'", "''")}');
+      perform pg_sleep(0.01);
+      perform pg_stat_clear_snapshot();
+    end loop;
+  end $$`;
 }
 
 function quote(name: string): string {
