@@ -1,7 +1,7 @@
 import { ConnectionError, TimeoutError, UnknownOutcomeError } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
 import { guard, type PooledClient, type PostgresPool } from './driver.ts';
-import { type ErrorPlace, EXHAUSTED, serverError, toPolyphaseError } from './postgres-errors.ts';
+import { type ErrorPlace, exhausted, serverError, toPolyphaseError } from './postgres-errors.ts';
 import { Session } from './session.ts';
 import { cancelBackend } from './sql/cancel-backend.ts';
 import { findPooler, NAMED_PROBE, type Pooler } from './sql/find-pooler.ts';
@@ -54,10 +54,12 @@ export class Connections {
   async use<Result>(work: (session: Session) => Promise<Result>, options: UseOptions): Promise<Result> {
     const { signal, whole } = options;
     signal?.throwIfAborted();
-    const client = await this.#connect(options);
-    guard(client);
+    const client = await this.lend(options);
     const timeoutMs = this.#timeoutMs * (whole === true ? WHOLE_TABLE : 1);
-    const session = new Session({ client, timeoutMs, signal });
+    const cancels = options.operation !== CANCEL;
+    // Not at the end: what became of the work may have to be asked over another connection, and the pool may have one alone.
+    const broke = (session: Session): void => void this.#discard(client, session, cancels);
+    const session = new Session({ client, timeoutMs, signal, broke });
     let isReady = false;
     try {
       session.unnamed = (await this.#learn(session, client.processID)) === 'forgets names';
@@ -69,8 +71,19 @@ export class Connections {
       if (!session.failedWith(error) || (signal?.aborted === true && error === signal.reason)) throw error;
       throw toPolyphaseError(error, placeOf(options));
     } finally {
-      void this.#giveBack(client, session, options.operation !== CANCEL);
+      void this.#giveBack(client, session);
     }
+  }
+
+  /**
+   * A connection of the pool, for whoever releases it.
+   *
+   * @throws `TimeoutError` when none became free in time; the signal's reason, as it is
+   */
+  async lend(options: UseOptions): Promise<PooledClient> {
+    const client = await this.#connect(options);
+    guard(client);
+    return client;
   }
 
   /** One batch on a connection of its own. */
@@ -84,11 +97,16 @@ export class Connections {
   }
 
   // Nobody waits for it: the caller has its answer already. Never rejects.
-  async #giveBack(client: PooledClient, session: Session, cancels: boolean): Promise<void> {
+  async #giveBack(client: PooledClient, session: Session): Promise<void> {
     await session.rollback();
-    client.release(session.broken ?? false);
+    if (!session.broken) client.release();
+  }
+
+  // Never rejects.
+  async #discard(client: PooledClient, session: Session, cancels: boolean): Promise<void> {
     // A pooler makes numbers of its own up: on the server they would be somebody else's.
     const processId = this.#pooler === 'none' ? client.processID : undefined;
+    client.release(session.broken);
     if (!session.unanswered || !cancels || processId === undefined) return;
     // The server would go on, and keep its locks, until it notices. If it cannot be told, it notices later.
     await this.run([cancelBackend.bind(processId)], { operation: CANCEL }).catch(noop);
@@ -112,7 +130,7 @@ export class Connections {
   #tooLate(): ConnectionError | TimeoutError {
     const seconds = `${this.#timeoutMs / 1_000} s`;
     return (this.#pool.waitingCount ?? 0) > 0
-      ? new TimeoutError({ message: `${EXHAUSTED} within ${seconds}; nothing was written, try again` })
+      ? new TimeoutError({ message: exhausted(`within ${seconds}`) })
       : new ConnectionError({ message: `No connection to PostgreSQL within ${seconds}; try again` });
   }
 

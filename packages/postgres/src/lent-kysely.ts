@@ -1,13 +1,16 @@
 import { Kysely, PostgresDialect } from 'kysely';
-import { guard, type PostgresPool } from './driver.ts';
+import type { Connections } from './connections.ts';
+import type { PostgresPool } from './driver.ts';
 
-/** A pool that somebody else closes, as Kysely: destroying a Kysely ends its pool, and this one is the caller's. */
-export function lentKysely<Tables = unknown>(pool: PostgresPool): Kysely<Tables> {
-  const connect = async (): ReturnType<PostgresPool['connect']> => {
-    const client = await pool.connect();
-    guard(client);
-    return client;
+/**
+ * A pool that somebody else closes, as Kysely: destroying a Kysely ends its pool, and this one is the caller's. Its wait for a
+ * connection is bounded as every other's.
+ */
+export function lentKysely<Tables = unknown>(pool: PostgresPool, connections: Connections): Kysely<Tables> {
+  const lent = {
+    connect: () => connections.lend({ operation: 'kysely' }),
+    end: async (): Promise<void> => undefined,
+    options: pool.options,
   };
-  const lent = { connect, end: async (): Promise<void> => undefined, options: pool.options };
   return new Kysely({ dialect: new PostgresDialect({ pool: lent }) });
 }

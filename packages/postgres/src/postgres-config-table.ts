@@ -16,8 +16,6 @@ import {
 import { applyMigrations } from './apply-migrations.ts';
 import { Connections, type UseOptions } from './connections.ts';
 import type { PostgresPool } from './driver.ts';
-import { lentKysely } from './lent-kysely.ts';
-import { toPolyphaseError } from './postgres-errors.ts';
 import { publishConfig } from './sql/publish-config.ts';
 import { readConfig } from './sql/read-config.ts';
 import { verifySdkTables } from './verify-table.ts';
@@ -52,14 +50,14 @@ export interface ConfigTable extends ConfigSource {
 }
 
 class PostgresConfigTable implements ConfigTable {
-  readonly #options: Required<Pick<ConfigTableOptions, 'pool' | 'name' | 'migrations' | 'clock'>>;
+  readonly #options: Required<Pick<ConfigTableOptions, 'name' | 'migrations' | 'clock'>>;
   readonly #pollMs: number;
   readonly #connections: Connections;
   #ready: Promise<void> | undefined;
 
   constructor(options: ConfigTableOptions, pollMs: number) {
     const { pool, name = 'default', migrations = 'apply', clock = systemClock } = options;
-    this.#options = { pool, name, migrations, clock };
+    this.#options = { name, migrations, clock };
     this.#pollMs = pollMs;
     this.#connections = new Connections({ pool, timeoutMs: options.timeoutMs ?? 30_000 });
   }
@@ -115,15 +113,12 @@ class PostgresConfigTable implements ConfigTable {
   }
 
   async #prepare(): Promise<void> {
-    const { pool, migrations } = this.#options;
-    const { passed, seen, wanted } = await verifySdkTables(this.#connections, { operation: 'prepare' });
+    const place: UseOptions = { operation: 'prepare' };
+    const { passed, seen, wanted } = await verifySdkTables(this.#connections, place);
     if (passed) return;
-    if (migrations === 'check') throw new InvalidOptionsError({ message: `${seen} (wanted: ${wanted})` });
-    try {
-      await applyMigrations(lentKysely(pool), [], { schema: 'public', map: {} });
-    } catch (error) {
-      throw toPolyphaseError(error, { operation: 'prepare' });
-    }
+    if (this.#options.migrations === 'check')
+      throw new InvalidOptionsError({ message: `${seen} (wanted: ${wanted})` });
+    await applyMigrations(this.#connections, { entities: [], names: { schema: 'public', map: {} } }, place);
   }
 
   #place(operation: string, signal: AbortSignal | undefined): UseOptions {

@@ -92,7 +92,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
 const UNTRUSTED = /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA)/;
 
 /** What is said when calls wait in line for connections that others have. */
-export const EXHAUSTED = 'No connection of the pool became free';
+export const exhausted = (within: string): string =>
+  `No connection of the pool became free ${within}; nothing was written. Try again, or raise the pool's max; calls inside a unit of work go through the unit, which has a connection`;
 
 /** What the server itself said, if it did: an error with a SQLSTATE. A lost connection has none. */
 export function serverError(error: unknown): ServerError | undefined {
@@ -137,7 +138,7 @@ export function toPolyphaseError(error: unknown, place: ErrorPlace): PolyphaseEr
       message: 'The pool was closed; give the store a pool that stays open for as long as the store is used',
     });
   if (text.startsWith('timeout exceeded when trying to connect'))
-    return new TimeoutError({ ...details, message: `${EXHAUSTED} in time; nothing was written, try again` });
+    return new TimeoutError({ ...details, message: exhausted('in time') });
   if (error instanceof Error && 'code' in error && UNTRUSTED.test(String(error.code)))
     return new InvalidOptionsError({
       ...details,

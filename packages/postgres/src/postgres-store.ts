@@ -15,7 +15,6 @@ import { lentKysely } from './lent-kysely.ts';
 import { PostgresCheckpointStore } from './postgres-checkpoint-store.ts';
 import { PostgresControlStore } from './postgres-control-store.ts';
 import { PostgresDirtyKeys } from './postgres-dirty-keys.ts';
-import { toPolyphaseError } from './postgres-errors.ts';
 import { PostgresJournal } from './postgres-journal.ts';
 import { PostgresLeaseManager } from './postgres-lease-manager.ts';
 import { PostgresMembers } from './postgres-members.ts';
@@ -53,7 +52,12 @@ export interface PostgresStoreOptions {
    * @default "apply"
    */
   readonly migrations?: 'apply' | 'check';
-  /** Longest wait for a connection, and for the answer to each request, in milliseconds, 100 or more. @default 30000 */
+  /**
+   * Longest wait for a connection, and for the answer to each request, in milliseconds, 100 or more. A request that reads a whole
+   * table, and each of a migration, may take twenty times as long.
+   *
+   * @default 30000
+   */
   readonly timeoutMs?: number;
 }
 
@@ -96,7 +100,7 @@ export function postgresStore<Db = unknown>(options: PostgresStoreOptions): Post
   const connections = new Connections({ pool, timeoutMs });
   const tables = new Tables({ names });
   const records = new Map<Entity, RecordStore>();
-  const kysely = lentKysely<Db>(pool);
+  const kysely = lentKysely<Db>(pool, connections);
   const known = new Map<string, Entity>();
   return {
     kind: 'rows',
@@ -126,7 +130,8 @@ export function postgresStore<Db = unknown>(options: PostgresStoreOptions): Post
       for (const entity of entities) known.set(entity.name, entity);
       checkMap(names, [...known.values()]);
       const missing = await problemsOf(connections, entities, names, place);
-      if (missing.length > 0 && migrations === 'apply') await migrate(lentKysely(pool), entities, names);
+      if (missing.length > 0 && migrations === 'apply')
+        await applyMigrations(connections, { entities, names }, place);
       const problems =
         missing.length > 0 && migrations === 'apply'
           ? await problemsOf(connections, entities, names, place)
@@ -167,18 +172,6 @@ async function problemsOf(
   return answers
     .filter(({ passed, name }) => !passed && name !== 'postgres-unique')
     .map(({ seen, wanted }) => `${seen} (wanted: ${wanted})`);
-}
-
-async function migrate(
-  kysely: Kysely<unknown>,
-  entities: readonly Entity[],
-  names: TableNames,
-): Promise<void> {
-  try {
-    await applyMigrations(kysely, entities, names);
-  } catch (error) {
-    throw toPolyphaseError(error, { operation: 'prepare' });
-  }
 }
 
 function checkOptions({ pool, schema, map, migrations, timeoutMs }: Required<PostgresStoreOptions>): void {

@@ -12,6 +12,8 @@ export interface SessionOptions {
   /** Longest wait for the answer to one batch. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** Told once, when the connection is of no use any more, so that another may take its place while the work goes on. */
+  readonly broke: (session: Session) => void;
 }
 
 /** One connection while a piece of work has it. Knows whether it may go back to the pool. */
@@ -19,6 +21,7 @@ export class Session {
   readonly #client: DriverClient;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #broke: (session: Session) => void;
   readonly #failures = new Set<unknown>();
   #broken: Error | undefined;
   #unanswered = false;
@@ -29,6 +32,7 @@ export class Session {
     this.#client = options.client;
     this.#timeoutMs = options.timeoutMs;
     this.#signal = options.signal;
+    this.#broke = options.broke;
   }
 
   /** Why the connection is of no use any more: it was lost, gave no answer in time, or was given up in the middle. */
@@ -93,7 +97,9 @@ export class Session {
   }
 
   #break(error: unknown): void {
-    this.#broken ??= error instanceof Error ? error : new Error('given up', { cause: error });
+    if (this.#broken) return;
+    this.#broken = error instanceof Error ? error : new Error('given up', { cause: error });
+    this.#broke(this);
   }
 
   #send(

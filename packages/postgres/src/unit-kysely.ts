@@ -1,16 +1,7 @@
 import { InvalidOptionsError, type UnitSql, UnsupportedError } from '@polyphase/core';
-import {
-  type CompiledQuery,
-  type ConnectionProvider,
-  type DatabaseConnection,
-  DefaultQueryExecutor,
-  DummyDriver,
-  Kysely,
-  type QueryResult,
-  Transaction,
-} from 'kysely';
-import { bareDialect } from './bare-dialect.ts';
+import { Kysely } from 'kysely';
 import { isSqlUnit } from './sql-unit.ts';
+import { transactionKysely } from './transaction-kysely.ts';
 import { checkStatement } from './unit-statements.ts';
 
 const refuse = (what: string, instead: string) => (): never => {
@@ -33,46 +24,18 @@ const REFUSED: ReadonlyMap<string | symbol, () => unknown> = new Map<string | sy
  * A failed statement keeps the unit from committing, as a failed write does; rows are streamed by nobody.
  */
 export function unitKysely<Tables>(join: () => Promise<UnitSql>): Kysely<Tables> {
-  const connection = unitConnection(join);
-  const provider: ConnectionProvider = { provideConnection: (consumer) => consumer(connection) };
-  const executor = new DefaultQueryExecutor(
-    bareDialect.createQueryCompiler(),
-    bareDialect.createAdapter(),
-    provider,
-  );
   return refusing(
-    new Transaction<Tables>({
-      config: { dialect: bareDialect },
-      dialect: bareDialect,
-      driver: new DummyDriver(),
-      executor,
+    transactionKysely<Tables>({
+      send: async (text, values, signal) => {
+        checkStatement(text);
+        const { unit, fencedBy } = await join();
+        if (!isSqlUnit(unit))
+          throw new InvalidOptionsError({ message: 'The unit of work is not one of a PostgreSQL store' });
+        return unit.sql(text, values, { fencedBy, signal });
+      },
+      stream: refuse('stream()', 'read pages, or use the kysely of the store'),
     }),
   );
-}
-
-function unitConnection(join: () => Promise<UnitSql>): DatabaseConnection {
-  return {
-    executeQuery: async <Row>(
-      { sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>,
-      options: { readonly signal?: AbortSignal } = {},
-    ): Promise<QueryResult<Row>> => {
-      checkStatement(sql);
-      const { unit, fencedBy } = await join();
-      if (!isSqlUnit(unit))
-        throw new InvalidOptionsError({ message: 'The unit of work is not one of a PostgreSQL store' });
-      const { command, rowCount, rows } = await unit.sql(sql, parameters, {
-        fencedBy,
-        signal: options.signal,
-      });
-      const isChange = /^(INSERT|UPDATE|DELETE|MERGE)$/.test(command);
-      return {
-        ...(isChange ? { numAffectedRows: BigInt(rowCount ?? 0) } : {}),
-        // The caller of Kysely says what its rows are; the driver cannot.
-        rows: rows as Row[],
-      };
-    },
-    streamQuery: refuse('stream()', 'read pages, or use the kysely of the store'),
-  };
 }
 
 // Schemas, plugins and tables make a new Kysely, which refuses the same.

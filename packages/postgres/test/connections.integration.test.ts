@@ -2,8 +2,8 @@ import { createCertificate, type Engine, startPostgres } from '@polyphase/test-s
 import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
 import { Pool, type PoolConfig } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { postgresStore } from '../src/index.ts';
-import { keyOf, Note, upsert } from './support.ts';
+import { configFromTable, postgresStore } from '../src/index.ts';
+import { appears, keyOf, Note, upsert } from './support.ts';
 
 describeWith('postgres')('connections', () => {
   const database = testDatabase();
@@ -57,6 +57,84 @@ describeWith('postgres')('connections', () => {
       const notes = postgresStore({ pool: poolWith({ max: 2 }) }).records(Note);
       const calls = Array.from({ length: 200 }, (_, i) => notes.write(upsert(`m${i % 50}`), { term: 1 }));
       expect((await Promise.all(calls)).length).toBe(200);
+    });
+  });
+
+  describe('of which there is one alone', () => {
+    const unitOptions = { operationId: 'one', fenceOf: () => ({ term: 1 }) };
+
+    it('migrates', async () => {
+      const store = postgresStore({ pool: poolWith({ max: 1 }), schema: 'one_alone' });
+      await store.prepare([Note]);
+      expect((await store.verify(Note)).filter(({ passed }) => !passed)).toEqual([]);
+      const config = configFromTable({ pool: poolWith({ max: 1 }) });
+      await config.publish({ revision: 1, entities: { notes: { policy: 'cosmos-only' } } });
+      expect(await config.read()).toMatchObject({ loaded: { revision: 1 } });
+    });
+
+    it('serves a unit of work, and says where calls around it are to go', async () => {
+      const store = postgresStore({ pool: poolWith({ max: 1 }), timeoutMs: 300 });
+      const around: (() => Promise<unknown>)[] = [
+        () => store.records(Note).read(keyOf('inside')),
+        () => store.records(Note).write(upsert('around'), { term: 1 }),
+        () => store.kysely.selectNoFrom((build) => build.val(1).as('one')).execute(),
+        () => store.runUnit(async (inner) => inner.records(Note).read(keyOf('inside')), unitOptions),
+      ];
+      for (const call of around)
+        await store.runUnit(async (unit) => {
+          await unit.records(Note).write(upsert('inside'));
+          await expect(call()).rejects.toMatchObject({
+            code: 'timeout',
+            message: expect.stringContaining('go through the unit'),
+          });
+          expect(await unit.records(Note).read(keyOf('inside'))).toBeDefined();
+        }, unitOptions);
+      for (const call of around) await call();
+    });
+  });
+
+  describe('that migrate while another process does', () => {
+    const migrating = async (): Promise<() => Promise<void>> => {
+      const other = await admin.connect();
+      // The lock of Kysely's own Migrator, which a team may run by hand.
+      await other.query('select pg_advisory_lock(3853314791062309107)');
+      return async () => {
+        await other.query('select pg_advisory_unlock(3853314791062309107)');
+        other.release();
+      };
+    };
+    const waiting = "select 1 from pg_stat_activity where wait_event = 'advisory' and query like 'do %'";
+
+    it('wait for it, whatever their lock_timeout is, and go on', async () => {
+      const done = await migrating();
+      const pool = poolWith({ max: 1, options: '-c lock_timeout=50' });
+      const prepared = postgresStore({ pool, schema: 'waited' }).prepare([Note]);
+      await appears(admin, waiting);
+      await appears(admin, `${waiting} and clock_timestamp() - query_start > interval '100 ms'`);
+      await done();
+      await prepared;
+      expect((await pool.query('show lock_timeout')).rows).toEqual([{ lock_timeout: '50ms' }]);
+    });
+
+    it('end in a TimeoutError when it takes too long, and leave nobody waiting on the server', async () => {
+      const done = await migrating();
+      const store = postgresStore({ pool: poolWith({ max: 1 }), schema: 'late', timeoutMs: 100 });
+      await expect(store.prepare([Note])).rejects.toMatchObject({ code: 'timeout', retryable: true });
+      await appears(admin, `select 1 where not exists (${waiting})`);
+      await done();
+      await store.prepare([Note]);
+    });
+
+    it('stop when they are told to', async () => {
+      const done = await migrating();
+      const store = postgresStore({ pool: poolWith({ max: 1 }), schema: 'stopped' });
+      const stop = new AbortController();
+      const prepared = store.prepare([Note], { signal: stop.signal });
+      await appears(admin, waiting);
+      stop.abort();
+      await expect(prepared).rejects.toMatchObject({ name: 'AbortError' });
+      await appears(admin, `select 1 where not exists (${waiting})`);
+      await done();
     });
   });
 
