@@ -90,6 +90,7 @@ export {
   TTL_FIELD,
   ttlSeconds,
 } from './expiry.ts';
+export { HeldLease, type HeldLeaseOptions } from './held-lease.ts';
 export { type Journal, type Journaled, type ResolveOptions } from './journal.ts';
 export {
   canonicalJson,
@@ -150,6 +151,7 @@ export {
   type QueryPlan,
   sortValue,
 } from './query-plan.ts';
+export { type HeldRange, RangeLeases, type RangeLeasesOptions } from './range-leases.ts';
 export {
   type OperationMark,
   REMEMBERED_OPERATIONS,
