@@ -103,7 +103,7 @@ function fenced(store: PostgresStore, fence: string | undefined): Repository<Acc
     entity: AccountEntity,
     store: {
       read: (key, options) => records.read(key, options),
-      readMany: (keys, options) => records.readMany(keys, options),
+      getMany: (keys, options) => records.getMany(keys, options),
       query: (plan, options) => records.query(plan, options),
       write: (intent, options) => records.write(intent, { ...options, term: 1, fence }),
     },

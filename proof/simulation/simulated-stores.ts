@@ -116,6 +116,7 @@ export class SimulatedStores {
     return {
       read: (key, options) => records.read(key, options),
       readMany: (keys, options) => records.readMany(keys, options),
+      getMany: (keys, options) => records.getMany(keys, options),
       query: (plan, options) => records.query(plan, options),
       write: async (intent, options) => {
         const result = await records.write(intent, options);

@@ -79,9 +79,10 @@ export interface Entity<Value = unknown, Name extends string = string, KeyPath e
   /**
    * Checks a value without changing it.
    *
+   * @param known - what is known of the value already: `portable`, that every store could hold it
    * @returns the issues: of the schema, of the key, and of what no store could keep. Empty when the value may be stored
    */
-  issues(value: unknown): readonly Issue[];
+  issues(value: unknown, known?: { readonly portable?: boolean | undefined }): readonly Issue[];
   /** Carries the type of values for inference; undefined at run time. */
   readonly '~value'?: Value;
 }
@@ -247,9 +248,9 @@ export function defineEntity<
     fields: description.fields,
     shape: description.shape,
     fingerprint: digestOf(canonicalJson(identity)),
-    issues: (value: unknown): readonly Issue[] => {
-      const portable = portabilityIssues(value);
-      if (portable.length > 0) return portable;
+    issues: (value: unknown, known?: { readonly portable?: boolean | undefined }): readonly Issue[] => {
+      const unportable = known?.portable === true ? [] : portabilityIssues(value);
+      if (unportable.length > 0) return unportable;
       if (!isJsonObject(value)) return [{ path: [], message: 'must be an object' }];
       const reserved = RESERVED_FIELDS.filter((name) => Object.hasOwn(value, name)).map((name) => ({
         path: [name],

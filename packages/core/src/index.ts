@@ -121,6 +121,7 @@ export {
   type RecordKey,
 } from './key.ts';
 export { type Lease, type LeaseAnswer, type LeaseHeld, type LeaseManager } from './lease.ts';
+export { type LiveRecord, liveRecord, liveRecords } from './live-record.ts';
 export { type Beat, type BeatAnswer, type Member, type Members } from './members.ts';
 export { keepUnknown, mergePatch, type Shape } from './merge.ts';
 export { type NoticeListener, Notices } from './notices.ts';

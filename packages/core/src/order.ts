@@ -53,8 +53,8 @@ export function compareKeys(a: RecordKey, b: RecordKey): number {
 /** Orders records as a plan wants them: by its fields, then by key, all in its direction. Two records are never equal. */
 export function compareRecords(
   plan: Pick<QueryPlan, 'orderBy' | 'direction'>,
-  a: StoredRecord,
-  b: StoredRecord,
+  a: Pick<StoredRecord, 'key' | 'value'>,
+  b: Pick<StoredRecord, 'key' | 'value'>,
 ): number {
   const sign = plan.direction === 'asc' ? 1 : -1;
   for (const field of plan.orderBy) {

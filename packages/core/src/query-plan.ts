@@ -265,7 +265,7 @@ export function sortValue(value: JsonValue | undefined): Scalar | undefined {
 }
 
 /** The place of a record in the order of a plan: what the next page begins after. */
-export function positionOf(plan: QueryPlan, record: StoredRecord): PlanPosition {
+export function positionOf(plan: QueryPlan, record: Pick<StoredRecord, 'key' | 'value'>): PlanPosition {
   const fields = plan.orderBy.map((field) => valueAt(record.value, [field]));
   return {
     values: fields.map(sortValue),

@@ -1,6 +1,7 @@
 import type { CheckpointAdvance } from './checkpoint.ts';
 import type { Journaled } from './journal.ts';
 import type { RecordKey } from './key.ts';
+import type { LiveRecord } from './live-record.ts';
 import type { QueryPlan } from './query-plan.ts';
 import type { RecordBase, StoredRecord } from './record.ts';
 import type { CopyVerdict, WriteIntent } from './record-write.ts';
@@ -107,7 +108,7 @@ export interface ScanOptions extends CallOptions {
 
 /**
  * The records of one entity in one store: what an adapter implements. Repositories, relays, backfill and reconciliation are
- * built on these seven and on nothing else of a store.
+ * built on these eight and on nothing else of a store.
  *
  * Guarantee: `write` follows `decideWrite` and is atomic against every other writer of the key; it settles ambiguous replies by
  * operation id before it throws `UnknownOutcomeError`. `apply` follows `compareCopies`.
@@ -117,8 +118,10 @@ export interface RecordStore {
   read(key: RecordKey, options?: CallOptions): Promise<StoredRecord | undefined>;
   /** As {@link RecordStore.read} for many keys; answers stand in the order of the keys. */
   readMany(keys: readonly RecordKey[], options?: CallOptions): Promise<readonly (StoredRecord | undefined)[]>;
-  /** Live records that match, in the plan's order, at most `plan.limit`. */
-  query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]>;
+  /** What readers are told of the live records under many keys; answers stand in the order of the keys, undefined where none is live. */
+  getMany(keys: readonly RecordKey[], options?: CallOptions): Promise<readonly (LiveRecord | undefined)[]>;
+  /** What readers are told of the live records that match, in the plan's order, at most `plan.limit`. */
+  query(plan: QueryPlan, options?: CallOptions): Promise<readonly LiveRecord[]>;
   /** Makes a write true, or throws a typed error and changes nothing. */
   write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult>;
   /**

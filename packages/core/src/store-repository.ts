@@ -3,9 +3,9 @@ import { InvalidDataError, InvalidOptionsError } from './errors.ts';
 import { TTL_FIELD, ttlSeconds } from './expiry.ts';
 import { type JsonObject, portabilityIssues } from './json.ts';
 import { keyLabel, type RecordKey } from './key.ts';
+import { type LiveRecord, liveRecord } from './live-record.ts';
 import type { Page, Query } from './query.ts';
 import { planQuery, positionOf } from './query-plan.ts';
-import type { StoredRecord } from './record.ts';
 import type { RecordStore, WriteOptions, WriteResult } from './record-store.ts';
 import type { WriteIntent } from './record-write.ts';
 import type {
@@ -30,7 +30,7 @@ const MAX_OPERATION_ID = 128;
 const FIRST_TERM = 1;
 
 /** The part of a record store that a repository calls. */
-export type RepositoryStore = Pick<RecordStore, 'read' | 'readMany' | 'query'> & {
+export type RepositoryStore = Pick<RecordStore, 'read' | 'getMany' | 'query'> & {
   /** As {@link RecordStore.write}; whoever implements it knows the term. */
   write(intent: WriteIntent, options: Pick<WriteOptions, 'signal'>): Promise<WriteResult>;
 };
@@ -58,7 +58,7 @@ export class StoreRepository<E extends Entity<object>>
     key: EntityKey<E>,
     options: ReadOptions = {},
   ): Promise<Stored<EntityValue<E> & object> | undefined> {
-    return this.#stored(await this.#store.read(this.#key(key), options), 'get');
+    return this.#stored(liveRecord(await this.#store.read(this.#key(key), options)), 'get');
   }
 
   async getMany(
@@ -71,7 +71,7 @@ export class StoreRepository<E extends Entity<object>>
         entity: this.#entity.name,
       });
     if (keys.length === 0) return [];
-    const records = await this.#store.readMany(
+    const records = await this.#store.getMany(
       keys.map((key) => this.#key(key)),
       options,
     );
@@ -218,10 +218,10 @@ export class StoreRepository<E extends Entity<object>>
     return keyFrom(this.#entity, key);
   }
 
-  #stored(record: StoredRecord | undefined, operation: string): Stored<EntityValue<E> & object> | undefined {
-    if (record?.value === undefined) return undefined;
+  #stored(record: LiveRecord | undefined, operation: string): Stored<EntityValue<E> & object> | undefined {
+    if (!record) return undefined;
     if (!this.#entity.loose) {
-      const issues = this.#entity.issues(record.value);
+      const issues = this.#entity.issues(record.value, record);
       if (issues.length > 0) {
         throw new InvalidDataError({
           message:
@@ -236,7 +236,7 @@ export class StoreRepository<E extends Entity<object>>
     // The one cast from stored JSON to the entity's type: the schema has just checked it, unless the entity is loose.
     return {
       value: record.value as EntityValue<E> & object,
-      version: encodeVersion(record.version, record.etag),
+      version: record.version,
       ...(record.expiresAtMs === undefined ? {} : { expiresAt: new Date(record.expiresAtMs) }),
     };
   }
@@ -267,7 +267,7 @@ export function repositoryIn<E extends Entity<object>>(
   const records = host.records(entity);
   const store: RepositoryStore = {
     read: (key, options) => records.read(key, options),
-    readMany: (keys, options) => records.readMany(keys, options),
+    getMany: (keys, options) => records.getMany(keys, options),
     query: (plan, options) => records.query(plan, options),
     write: (intent, options) => records.write(intent, { ...options, term: FIRST_TERM }),
   };

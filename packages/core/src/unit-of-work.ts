@@ -3,7 +3,7 @@ import type { CallOptions, RecordStore, WriteOptions, WriteResult } from './reco
 import type { WriteIntent } from './record-write.ts';
 
 /** What can be done with one entity inside a unit of work: reads see the unit's own writes. */
-export type UnitRecords = Pick<RecordStore, 'read' | 'readMany' | 'query'> & {
+export type UnitRecords = Pick<RecordStore, 'read' | 'getMany' | 'query'> & {
   /** Adds a write to the unit. It is decided now and becomes true with the others, or not at all. */
   write(intent: WriteIntent, options?: CallOptions): Promise<WriteResult>;
 };

@@ -26,9 +26,12 @@ export function compareVersions(a: RecordVersion, b: RecordVersion): number {
 }
 
 /** The opaque text of a version. An unstamped document's carries the store's own ETag, so that `ifVersion` still means something. */
-export function encodeVersion(version: RecordVersion, etag?: string): Version {
+export function encodeVersion(
+  version: { readonly [Part in keyof RecordVersion]: number | string },
+  etag?: string,
+): Version {
   const text =
-    version.term === 0 && etag !== undefined ? `0.0~${etag}` : `${version.term}.${version.counter}`;
+    etag !== undefined && Number(version.term) === 0 ? `0.0~${etag}` : `${version.term}.${version.counter}`;
   return text as Version; // the one place where a Version is made
 }
 

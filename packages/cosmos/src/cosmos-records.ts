@@ -1,17 +1,20 @@
-import type {
-  CallOptions,
-  CopyOptions,
-  CopyOutcome,
-  QueryPlan,
-  RecordCopy,
-  RecordKey,
-  RecordStore,
-  RecordSummary,
-  ScanOptions,
-  StoredRecord,
-  WriteIntent,
-  WriteOptions,
-  WriteResult,
+import {
+  type CallOptions,
+  type CopyOptions,
+  type CopyOutcome,
+  type LiveRecord,
+  liveRecord,
+  liveRecords,
+  type QueryPlan,
+  type RecordCopy,
+  type RecordKey,
+  type RecordStore,
+  type RecordSummary,
+  type ScanOptions,
+  type StoredRecord,
+  type WriteIntent,
+  type WriteOptions,
+  type WriteResult,
 } from '@polyphase/core';
 import { applyCopies } from './cosmos-apply.ts';
 import { countRecords, queryRecords } from './cosmos-query.ts';
@@ -46,8 +49,15 @@ export class CosmosRecords implements RecordStore {
     );
   }
 
-  async query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly StoredRecord[]> {
-    return queryRecords(this.#place, plan, options);
+  async getMany(
+    keys: readonly RecordKey[],
+    options: CallOptions = {},
+  ): Promise<readonly (LiveRecord | undefined)[]> {
+    return (await this.readMany(keys, options)).map(liveRecord);
+  }
+
+  async query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly LiveRecord[]> {
+    return liveRecords(await queryRecords(this.#place, plan, options));
   }
 
   async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {

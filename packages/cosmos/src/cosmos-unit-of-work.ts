@@ -5,6 +5,9 @@ import {
   InvalidOptionsError,
   keyLabel,
   keyText,
+  type LiveRecord,
+  liveRecord,
+  liveRecords,
   partitionText,
   type QueryPlan,
   type RecordKey,
@@ -74,10 +77,13 @@ class CosmosUnit implements UnitOfWork {
         this.#checkOpen();
         return this.#pendingAt(place, key)?.record ?? place.records.read(key, options);
       },
-      readMany: async (keys, options) => {
+      getMany: async (keys, options) => {
         this.#checkOpen();
-        const stored = await place.records.readMany(keys, options);
-        return keys.map((key, i) => this.#pendingAt(place, key)?.record ?? stored[i]);
+        const stored = await place.records.getMany(keys, options);
+        return keys.map((key, i) => {
+          const own = this.#pendingAt(place, key);
+          return own ? liveRecord(own.record) : stored[i];
+        });
       },
       query: async (plan, options) => {
         this.#checkOpen();
@@ -205,12 +211,12 @@ class CosmosUnit implements UnitOfWork {
     place: UnitPlace,
     plan: QueryPlan,
     options: Parameters<UnitRecords['query']>[1],
-  ): Promise<readonly StoredRecord[]> {
+  ): Promise<readonly LiveRecord[]> {
     const own = new Map([...this.#pending].filter(([, it]) => it.place.entity.name === place.entity.name));
     const stored = await place.records.query({ ...plan, limit: plan.limit + own.size }, options);
     if (own.size === 0) return stored;
     const others = stored.filter((record) => !own.has(keyText(record.key)));
-    return runQuery([...others, ...[...own.values()].map((it) => it.record)], plan);
+    return runQuery([...others, ...liveRecords([...own.values()].map((it) => it.record))], plan);
   }
 
   #pendingAt(place: UnitPlace, key: RecordKey): Pending | undefined {

@@ -6,7 +6,6 @@ import {
   type JsonObject,
   type RecordKey,
   type RecordVersion,
-  type RepositoryStore,
   type StoredRecord,
   UNSTAMPED,
   UnknownOutcomeError,
@@ -16,7 +15,7 @@ import { memoryCacheStore, memoryRelationalStore } from '@polyphase/core/memory'
 import { manualClock } from '@polyphase/core/testing';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { CachedRecords, decodeRecord, encodeRecord } from './cached-records.ts';
+import { CachedRecords, type CachedRecordsOptions, decodeRecord, encodeRecord } from './cached-records.ts';
 
 const TTL_MS = 60_000;
 const Note = defineEntity({
@@ -86,7 +85,7 @@ function world() {
     invalidate: (name, version, options) =>
       cached('invalidate', () => shared.invalidate(name, version, options)),
   };
-  const records: RepositoryStore = {
+  const records: CachedRecordsOptions['records'] = {
     read: (it, options) => {
       state.loads += 1;
       return after('loaded', () => real.read(it, options));
@@ -95,6 +94,7 @@ function world() {
       state.loads += 1;
       return after('loaded', () => real.readMany(its, options));
     },
+    getMany: (its, options) => real.getMany(its, options),
     query: (plan, options) => real.query(plan, options),
     write: (intent, options) =>
       after('committed', async () => {
@@ -139,7 +139,7 @@ const put = (text: string, id = 'a', fields: JsonObject = {}): WriteIntent => ({
   operationId: crypto.randomUUID(),
   value: { id, tenantId: 't', text, ...fields },
 });
-const textOf = (record: StoredRecord | undefined): unknown => record?.value?.['text'];
+const textOf = (record: Pick<StoredRecord, 'value'> | undefined): unknown => record?.value?.['text'];
 
 test('a hit asks no authority, in any process', async () => {
   const it = world();
@@ -413,7 +413,7 @@ test('a cache that is away fails neither reads nor writes, and is told', async (
   for (const call of ['get', 'lease', 'fill', 'guard', 'invalidate'] as const) it.state.down.add(call);
   await one.write(put('x'), {});
   expect(textOf(await one.read(key))).toBe('x');
-  expect((await one.readMany([key])).map(textOf)).toEqual(['x']);
+  expect((await one.getMany([key])).map(textOf)).toEqual(['x']);
   expect(it.errors.length).toBeGreaterThan(0);
   expect(it.errors.every((error) => ConnectionError.isInstance(error))).toBe(true);
   await one[Symbol.asyncDispose]();
@@ -425,7 +425,7 @@ test.each(['lease', 'fill'] as const)('a cache that fails at the %s does not fai
   await one.write(put('x'), {});
   it.state.down.add(call);
   expect(textOf(await one.read(key))).toBe('x');
-  expect((await one.readMany([key])).map(textOf)).toEqual(['x']);
+  expect((await one.getMany([key])).map(textOf)).toEqual(['x']);
 });
 
 test('an invalidation that did not get through is repeated until it does', async () => {
@@ -437,7 +437,7 @@ test('an invalidation that did not get through is repeated until it does', async
   await one.write(put('new'), {});
   // this process knows what it owes; another one cannot
   expect(textOf(await one.read(key))).toBe('new');
-  expect((await one.readMany([key])).map(textOf)).toEqual(['new']);
+  expect((await one.getMany([key])).map(textOf)).toEqual(['new']);
   expect(textOf(await two.read(key))).toBe('old');
   const { record } = await one.write(put('newest'), {});
   await it.clock.advance(5_000);
@@ -517,9 +517,9 @@ test('many keys at once: hits from the cache, the rest in one call, in the order
   it.state.loads = 0;
   const ids = ['c', 'none', 'b', 'a', 'c'];
   const expected = ['c', undefined, 'b', 'a', 'c'];
-  expect((await one.readMany(ids.map(keyOf))).map(textOf)).toEqual(expected);
+  expect((await one.getMany(ids.map(keyOf))).map(textOf)).toEqual(expected);
   expect(it.state.loads).toBe(1);
-  expect((await one.readMany(ids.map(keyOf))).map(textOf)).toEqual(expected);
+  expect((await one.getMany(ids.map(keyOf))).map(textOf)).toEqual(expected);
   expect(it.state.loads).toBe(1);
 });
 
@@ -528,7 +528,7 @@ test('many keys at once fill nothing that was written meanwhile', async () => {
   const one = it.process();
   await one.write(put('old'), {});
   const latch = it.hold('loaded');
-  const reads = one.readMany([key]);
+  const reads = one.getMany([key]);
   await latch.reached;
   await it.process().write(put('new'), {});
   latch.open();
@@ -629,7 +629,7 @@ test('an entry lives no longer than its record, and tells when that ends', async
   const { clock, process, state } = world();
   const mine = process();
   const { record } = await mine.write(put('short', 'a', { ttl: 10 }), {});
-  const both = async () => [await mine.read(key), (await mine.readMany([key]))[0]];
+  const both = async () => [await mine.read(key), (await mine.getMany([key]))[0]];
   for (const read of await both())
     expect(read).toMatchObject({ value: record.value, expiresAtMs: record.expiresAtMs });
   expect(state.loads).toBe(1);

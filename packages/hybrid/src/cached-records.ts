@@ -9,9 +9,12 @@ import {
   compareVersions,
   isPolyphaseError,
   keyText,
+  type LiveRecord,
+  liveRecord,
   partitionText,
   type QueryPlan,
   type RecordKey,
+  type RecordStore,
   type RecordVersion,
   type RepositoryStore,
   type StoredRecord,
@@ -34,7 +37,7 @@ const FAILED = Symbol('the cache failed');
 /** What {@link CachedRecords} works with. */
 export interface CachedRecordsOptions {
   /** The authority, whichever store that is now. */
-  readonly records: RepositoryStore;
+  readonly records: RepositoryStore & Pick<RecordStore, 'readMany'>;
   readonly cache: CacheService;
   /** Milliseconds that an entry may live. A function where that may change. */
   readonly ttlMs: number | (() => number);
@@ -85,7 +88,7 @@ type Look = { readonly hit: true; readonly record: StoredRecord | undefined } | 
  * ends by itself, and a commit that comes even later than that is seen when the entry's time to live ends.
  */
 export class CachedRecords implements RepositoryStore, AsyncDisposable {
-  readonly #records: RepositoryStore;
+  readonly #records: CachedRecordsOptions['records'];
   readonly #cache: CacheService;
   readonly #ttlMs: () => number;
   readonly #term: () => number;
@@ -128,26 +131,26 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
     }
   }
 
-  async readMany(
+  async getMany(
     keys: readonly RecordKey[],
     options: CallOptions = {},
-  ): Promise<readonly (StoredRecord | undefined)[]> {
+  ): Promise<readonly (LiveRecord | undefined)[]> {
     const looks = await Promise.all(keys.map((key) => this.#look(key, options)));
     const missing = keys.filter((_, i) => !isHit(looks[i]));
     const loaded = missing.length === 0 ? [] : await this.#records.readMany(missing, options);
     const rest = loaded.values();
     return Promise.all(
       looks.map(async (look, i) => {
-        if ('hit' in look) return look.record;
+        if ('hit' in look) return liveRecord(look.record);
         const record = rest.next().value;
         const key = keys[i];
         if (key && look.token !== undefined) await this.#fill(this.#name(key), look.token, record);
-        return record;
+        return liveRecord(record);
       }),
     );
   }
 
-  query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]> {
+  query(plan: QueryPlan, options?: CallOptions): Promise<readonly LiveRecord[]> {
     return this.#records.query(plan, options);
   }
 

@@ -3,6 +3,7 @@ import {
   FencedError,
   isTransientError,
   keyLabel,
+  type LiveRecord,
   type QueryPlan,
   type RecordKey,
   type RecordStore,
@@ -58,11 +59,13 @@ export class DataRouter implements RepositoryStore {
   }
 
   /** The same, but reads by key are answered by the authority alone, however fresh the other store is: what a cache is filled from. */
-  get authority(): RepositoryStore {
+  get authority(): RepositoryStore & Pick<RecordStore, 'readMany'> {
     return {
       read: (key, options) => this.#read((records, signal) => records.read(key, { signal }), options, false),
       readMany: (keys, options) =>
         this.#read((records, signal) => records.readMany(keys, { signal }), options, false),
+      getMany: (keys, options) =>
+        this.#read((records, signal) => records.getMany(keys, { signal }), options, false),
       query: (plan, options) => this.query(plan, options),
       write: (intent, options) => this.write(intent, options),
     };
@@ -72,14 +75,14 @@ export class DataRouter implements RepositoryStore {
     return this.#read((records, signal) => records.read(key, { signal }), options);
   }
 
-  readMany(
+  getMany(
     keys: readonly RecordKey[],
     options: CallOptions = {},
-  ): Promise<readonly (StoredRecord | undefined)[]> {
-    return this.#read((records, signal) => records.readMany(keys, { signal }), options);
+  ): Promise<readonly (LiveRecord | undefined)[]> {
+    return this.#read((records, signal) => records.getMany(keys, { signal }), options);
   }
 
-  query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly StoredRecord[]> {
+  query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly LiveRecord[]> {
     return this.#read((records, signal) => records.query(plan, { signal }), options);
   }
 

@@ -2,6 +2,7 @@ import {
   type CacheStore,
   type CallOptions,
   type Clock,
+  type LiveRecord,
   type QueryPlan,
   type RecordKey,
   type RepositoryStore,
@@ -65,11 +66,11 @@ export class EntityRecords implements RepositoryStore {
     return this.#readable.read(key, options);
   }
 
-  readMany(keys: readonly RecordKey[], options: CallOptions): Promise<readonly (StoredRecord | undefined)[]> {
-    return this.#readable.readMany(keys, options);
+  getMany(keys: readonly RecordKey[], options: CallOptions): Promise<readonly (LiveRecord | undefined)[]> {
+    return this.#readable.getMany(keys, options);
   }
 
-  query(plan: QueryPlan, options: CallOptions): Promise<readonly StoredRecord[]> {
+  query(plan: QueryPlan, options: CallOptions): Promise<readonly LiveRecord[]> {
     return this.#router.query(plan, options);
   }
 

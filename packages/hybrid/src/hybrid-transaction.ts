@@ -148,7 +148,7 @@ export class HybridTransaction<Stores extends HybridStores> {
     };
     return {
       read: async (key, options) => (await joined()).read(key, options),
-      readMany: async (keys, options) => (await joined()).readMany(keys, options),
+      getMany: async (keys, options) => (await joined()).getMany(keys, options),
       query: async (plan, options) => (await joined()).query(plan, options),
       write: async (intent, options) => {
         const records = await joined();

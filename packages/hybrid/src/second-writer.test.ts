@@ -28,6 +28,7 @@ function writing() {
       return {
         read: (key) => records.read(key),
         readMany: (keys) => records.readMany(keys),
+        getMany: (keys) => records.getMany(keys),
         query: (plan) => records.query(plan),
         write: (intent, options) => records.write(intent, options),
         scan: (options) => records.scan(options),

@@ -4,7 +4,6 @@ import {
   defineEntity,
   type RecordKey,
   type RecordStore,
-  type RepositoryStore,
   type StoredRecord,
   systemClock,
 } from '@polyphase/core';
@@ -15,7 +14,7 @@ import { describeWith, testRedis } from '@polyphase/test-support/vitest';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { CachedRecords, decodeRecord } from '../src/cached-records.ts';
+import { CachedRecords, type CachedRecordsOptions, decodeRecord } from '../src/cached-records.ts';
 
 const Note = defineEntity({
   name: 'notes',
@@ -23,10 +22,13 @@ const Note = defineEntity({
   key: { partition: 'tenantId', id: 'id' },
 });
 const keyOf = (id: number): RecordKey => ({ partition: ['t'], id: `n${id}` });
-const countOf = (record: StoredRecord | undefined): number => Number(record?.value?.['count'] ?? 0);
+const countOf = (record: Pick<StoredRecord, 'value'> | undefined): number =>
+  Number(record?.value?.['count'] ?? 0);
+
+type Authority = CachedRecordsOptions['records'];
 
 /** The authority, over a network on which every call takes a while, there and back. */
-function distant(real: RecordStore, travel: () => Promise<void>): RepositoryStore {
+function distant(real: RecordStore, travel: () => Promise<void>): Authority {
   return {
     async read(key, options) {
       await travel();
@@ -35,6 +37,7 @@ function distant(real: RecordStore, travel: () => Promise<void>): RepositoryStor
       return record;
     },
     readMany: (keys, options) => real.readMany(keys, options),
+    getMany: (keys, options) => real.getMany(keys, options),
     query: (plan, options) => real.query(plan, options),
     async write(intent, options) {
       await travel();
@@ -46,7 +49,7 @@ function distant(real: RecordStore, travel: () => Promise<void>): RepositoryStor
 }
 
 /** As under session consistency: a read may miss the newest write, even one that was acknowledged. */
-function lagging(records: RepositoryStore): RepositoryStore {
+function lagging(records: Authority): Authority {
   const newest = new Map<string, StoredRecord>();
   const before = new Map<string, StoredRecord>();
   return {
@@ -120,7 +123,7 @@ describeWith('redis')('cached records under chaos', () => {
   }
 
   function start(
-    authority: (real: RepositoryStore) => RepositoryStore = (real) => real,
+    authority: (real: Authority) => Authority = (real) => real,
     faulty: (cache: CacheService) => CacheService = (cache) => cache,
   ): void {
     const records = authority(distant(memoryRelationalStore().records(Note), travel));
@@ -192,7 +195,7 @@ describeWith('redis')('cached records under chaos', () => {
         const floor = acknowledged[id] ?? 0;
         const [record] =
           Math.random() < 0.1
-            ? await process(number).readMany([keyOf(id)])
+            ? await process(number).getMany([keyOf(id)])
             : [await process(number).read(keyOf(id))];
         reads += 1;
         if (countOf(record) < floor) stale.push(`n${id}: ${countOf(record)} after ${floor}`);

@@ -68,7 +68,18 @@ export class FaultPlan {
 }
 
 // Calls that only read: a lost answer means nothing. Of all others, nobody knows whether they took effect.
-const READS = new Set(['read', 'readMany', 'query', 'count', 'scan', 'list', 'lag', 'ranges', 'verify']);
+const READS = new Set([
+  'read',
+  'readMany',
+  'getMany',
+  'query',
+  'count',
+  'scan',
+  'list',
+  'lag',
+  'ranges',
+  'verify',
+]);
 // Calls that answer at once, from what is there already.
 const LOCAL = new Set(['passed', 'positionOf']);
 

@@ -1,16 +1,15 @@
-import { partitionText, type QueryPlan, type StoredRecord } from '@polyphase/core';
+import { partitionOf, partitionText, type QueryPlan } from '@polyphase/core';
 import { type RawBuilder, sql } from 'kysely';
-import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Cell } from './driver.ts';
+import { type LiveRow, liveColumns, liveRow, liveWidth } from './live-rows.ts';
 import { Conditions } from './query-conditions.ts';
 import { withoutImplied } from './query-implied.ts';
 import { QueryParameters } from './query-parameters.ts';
 import { shapeOf } from './query-shape.ts';
+import type { RowRead } from './row-read.ts';
 import { partitionTerms, type SortTerm, type SortValue, sortTerms } from './sort-terms.ts';
-import { layoutOf } from './sql/layout.ts';
-import type { ReadRow } from './sql/read-record.ts';
-import { defineStatement, numberCell, type Statement } from './statement.ts';
-import { fromRow, liveSql, readColumns, type Table, tableName } from './table.ts';
+import { defineStatement, type Statement, textCell } from './statement.ts';
+import { liveSql, type Table, tableName } from './table.ts';
 
 /** Most shapes of queries whose SQL is kept for a table; the oldest goes first. */
 const MAX_SHAPES = 200;
@@ -21,76 +20,79 @@ interface Placed {
   readonly at: Cell;
 }
 
+type Compiled = Statement<readonly Cell[], readonly Cell[]>;
+
+/** The parts of a query that its parameters are in. */
+interface Parts {
+  readonly conditions: readonly RawBuilder<unknown>[];
+  readonly limit: RawBuilder<unknown>;
+}
+
 /** Compiles the queries of one table: once for each shape, however its values differ. */
 export class TableQueries {
   readonly #table: Table;
-  readonly #columns: readonly RawBuilder<unknown>[];
-  readonly #shapes = new Map<string, Statement<readonly Cell[], ReadRow>>();
+  readonly #shapes = new Map<string, Compiled>();
 
   constructor(table: Table) {
     this.#table = table;
-    this.#columns = readColumns(table);
   }
 
   /** The statement of a plan with its values, and the reader of its rows. */
-  bind(asked: QueryPlan): {
-    readonly bound: BoundStatement;
-    readonly rows: (result: StatementResult | undefined) => readonly ReadRow[];
-  } {
+  bind(asked: QueryPlan): RowRead<LiveRow> {
     const plan = withoutImplied(this.#table.entity, asked);
-    const order = this.#order(plan);
+    const order = plan.after ? this.#order(plan) : [];
     const shape = shapeOf(plan, plan.after && order.map(({ at }) => at === null));
-    const known = this.#shapes.get(shape);
-    const collected = new QueryParameters(() => sql``);
-    if (known) this.#select(plan, order, collected);
-    const statement = known ?? this.#compile(plan, order, collected.values);
+    const statement = this.#shapes.get(shape) ?? this.#compile(plan);
     this.#keep(shape, statement);
-    return { bound: statement.bind(collected.values), rows: (result) => statement.rows(result) };
+    const parameters = new QueryParameters(() => sql``);
+    this.#conditions(plan, order, parameters);
+    return {
+      bound: statement.bind(parameters.values),
+      rows: (result) => statement.rows(result).map((cells) => this.#row(plan, cells)),
+    };
   }
 
-  #compile(plan: QueryPlan, order: readonly Placed[], values: Cell[]): Statement<readonly Cell[], ReadRow> {
-    return defineStatement<readonly Cell[], ReadRow>(
+  #compile(plan: QueryPlan): Compiled {
+    const { idColumn } = this.#table;
+    const order = this.#order(plan);
+    return defineStatement<readonly Cell[], readonly Cell[]>(
       (slot) => {
-        const parameters = new QueryParameters(slot);
-        const select = this.#select(plan, order, parameters, layoutOf(this.#table));
-        values.push(...parameters.values);
-        return select;
+        const { conditions, limit } = this.#conditions(plan, order, new QueryParameters(slot));
+        return sql`
+          select ${sql.join(liveColumns(this.#table))}, ${sql.id(idColumn)}, ${plan.partition ? sql`null` : sql`hyb_pk`}
+          from ${tableName(this.#table)}
+          where ${sql.join([liveSql(), ...conditions], sql` and `)}
+          order by ${sql.join(order.map(({ term }) => ordered(term, plan.direction)))}
+          limit ${limit}`;
       },
-      (cells) => this.#row(cells),
+      (cells) => cells,
     );
   }
 
-  #keep(shape: string, statement: Statement<readonly Cell[], ReadRow>): void {
+  #keep(shape: string, statement: Compiled): void {
     this.#shapes.delete(shape);
     this.#shapes.set(shape, statement);
     const [oldest] = this.#shapes.keys();
     if (this.#shapes.size > MAX_SHAPES && oldest !== undefined) this.#shapes.delete(oldest);
   }
 
-  #row(cells: readonly Cell[]): ReadRow {
-    return {
-      record: fromRow(this.#table, cells),
-      layout: numberCell(cells[this.#columns.length]),
-    };
+  #row({ partition }: QueryPlan, cells: readonly Cell[]): LiveRow {
+    const width = liveWidth(this.#table);
+    const id = textCell(cells[width]);
+    return liveRow(
+      this.#table,
+      { partition: partition ?? partitionOf(textCell(cells[width + 1])), id },
+      cells,
+    );
   }
 
-  #select(
-    plan: QueryPlan,
-    order: readonly Placed[],
-    parameters: QueryParameters,
-    layout: RawBuilder<unknown> = sql`0`,
-  ): RawBuilder<unknown> {
-    const table = this.#table;
-    const conditions = [liveSql(), new Conditions(table, parameters).of(plan.where)];
+  // All that has parameters, in one order however they are used.
+  #conditions(plan: QueryPlan, order: readonly Placed[], parameters: QueryParameters): Parts {
+    const conditions = [new Conditions(this.#table, parameters).of(plan.where)];
     if (plan.partition)
       conditions.push(sql`hyb_pk = ${parameters.of('text', partitionText(plan.partition))}`);
     if (plan.after) conditions.push(after(order, plan.direction, parameters));
-    return sql`
-      select ${sql.join(this.#columns)}, ${layout}
-      from ${tableName(table)}
-      where ${sql.join(conditions, sql` and `)}
-      order by ${sql.join(order.map(({ term }) => ordered(term, plan.direction)))}
-      limit ${parameters.of('int', String(plan.limit))}`;
+    return { conditions, limit: parameters.of('int', String(plan.limit)) };
   }
 
   // Inside one partition its levels are the same for every record, and an index by hyb_pk gives the order of the rest.
@@ -142,9 +144,4 @@ function after(
     return sql`(${expression} >= ${at(first)} and (${expression} > ${at(first)} or ${tie}))`;
   const below = sql`(${expression} <= ${parameters.of(type, first.at)} and (${expression} < ${at(first)} or ${tie}))`;
   return sql`(${expression} is null or ${below})`;
-}
-
-/** The records of rows. */
-export function recordsOf(rows: readonly ReadRow[]): readonly StoredRecord[] {
-  return rows.map((row) => row.record);
 }

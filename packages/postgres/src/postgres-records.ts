@@ -5,6 +5,7 @@ import {
   type CopyOutcome,
   type Entity,
   keyText,
+  type LiveRecord,
   type QueryPlan,
   type RecordCopy,
   type RecordKey,
@@ -16,22 +17,21 @@ import {
   type WriteOptions,
   type WriteResult,
 } from '@polyphase/core';
-import type { BoundStatement, StatementResult } from './batch.ts';
 import type { Connections, UseOptions } from './connections.ts';
 import { CopyApplier } from './copy-applier.ts';
-import { recordsOf } from './postgres-query.ts';
+import type { Cell } from './driver.ts';
+import { type LiveRow, liveRow, liveWidth } from './live-rows.ts';
 import { RecordWriter } from './record-writer.ts';
+import { type RowRead, readOne } from './row-read.ts';
 import { SharedReads } from './shared-reads.ts';
-import type { ReadRow } from './sql/read-record.ts';
-import type { Statement } from './statement.ts';
+import { numberCell } from './statement.ts';
 import type { KnownTable, Tables } from './tables.ts';
 
 const SCAN_PAGE = 1_000;
 
-/** What a read sends, and how its answer is read. */
-export interface RowRead<Row extends ReadRow = ReadRow> {
-  readonly bound: BoundStatement;
-  readonly rows: (result: StatementResult | undefined) => readonly Row[];
+/** A live row that was asked for with others. */
+interface PlacedRow extends LiveRow {
+  readonly place: number;
 }
 
 type Send = ReturnType<Connections['one']>;
@@ -76,9 +76,20 @@ export class PostgresRecords implements RecordStore {
     return records;
   }
 
-  async query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]> {
+  async getMany(
+    keys: readonly RecordKey[],
+    options?: CallOptions,
+  ): Promise<readonly (LiveRecord | undefined)[]> {
+    const place = this.#place('getMany', options);
+    const rows = await this.#rows((known) => getMany(known, keys), place);
+    const records: (LiveRecord | undefined)[] = keys.map(() => undefined);
+    for (const { place: at, record } of rows) records[at] = record;
+    return records;
+  }
+
+  async query(plan: QueryPlan, options?: CallOptions): Promise<readonly LiveRecord[]> {
     const place = this.#place('query', options);
-    return recordsOf(await this.#rows(({ queries }) => queries.bind(plan), place));
+    return (await this.#rows(({ queries }) => queries.bind(plan), place)).map(({ record }) => record);
   }
 
   async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {
@@ -132,7 +143,7 @@ export class PostgresRecords implements RecordStore {
   }
 
   // Rows that were written by another layout than we know are read again by that one.
-  async #rows<Row extends ReadRow>(
+  async #rows<Row extends { readonly layout: number }>(
     read: (known: KnownTable) => RowRead<Row>,
     place: UseOptions,
     send: Send = this.#connections.one(place),
@@ -152,12 +163,18 @@ export class PostgresRecords implements RecordStore {
   }
 }
 
-/** A read by a statement that is compiled already. */
-export function readOne<Input, Row extends ReadRow>(
-  statement: Statement<Input, Row>,
-  input: Input,
-): RowRead<Row> {
-  return { bound: statement.bind(input), rows: (result) => statement.rows(result) };
+// Their keys are those that were asked for, so that no row brings its own.
+function getMany({ statements, table }: KnownTable, keys: readonly RecordKey[]): RowRead<PlacedRow> {
+  const width = liveWidth(table);
+  const placed = (cells: readonly Cell[]): readonly PlacedRow[] => {
+    const place = numberCell(cells[width]) - 1;
+    const key = keys[place];
+    return key ? [{ ...liveRow(table, key, cells), place }] : [];
+  };
+  return {
+    bound: statements.getMany.bind(keys),
+    rows: (result) => statements.getMany.rows(result).flatMap(placed),
+  };
 }
 
 /** Records in the order of the keys that were asked for. */

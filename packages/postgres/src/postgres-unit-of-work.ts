@@ -4,6 +4,8 @@ import {
   type Entity,
   InvalidOptionsError,
   keyLabel,
+  type LiveRecord,
+  liveRecord,
   type QueryPlan,
   type RecordKey,
   type RunUnit,
@@ -20,12 +22,13 @@ import type { DriverRows } from './driver.ts';
 import { fenceStatements, passFence } from './fence.ts';
 import { FormerOperations } from './former-operations.ts';
 import { type ErrorPlace, toPolyphaseError } from './postgres-errors.ts';
-import { recordsOf } from './postgres-query.ts';
-import { inOrder, type RowRead, readOne } from './postgres-records.ts';
+import { inOrder } from './postgres-records.ts';
 import { freeing, toWriteResult } from './record-writer.ts';
-import { SeenRecords } from './seen-records.ts';
+import { type RowRead, readOne } from './row-read.ts';
+import { SeenRecords, versionOf } from './seen-records.ts';
 import type { Session } from './session.ts';
 import { settleUnit, type UnitWrite } from './settle-unit.ts';
+import type { ReadRow } from './sql/read-record.ts';
 import { rowInput } from './sql/store-record.ts';
 import { type TransactionPlace, transactionPlace } from './sql/transaction-place.ts';
 import type { SqlUnit, UnitSqlOptions } from './sql-unit.ts';
@@ -70,15 +73,15 @@ class PostgresUnit implements SqlUnit {
   records(entity: Entity): UnitRecords {
     return {
       read: async (key, options) => {
-        const find = ({ statements }: KnownTable): RowRead => readOne(statements.read, key);
-        return (await this.#read(entity, [key], find, options?.signal))[0];
+        const find = ({ statements }: KnownTable): RowRead<ReadRow> => readOne(statements.read, key);
+        return (await this.#readAll(entity, [key], find, options?.signal))[0];
       },
-      readMany: async (keys, options) => {
-        const find = ({ statements }: KnownTable): RowRead => readOne(statements.readMany, keys);
-        return inOrder(keys, await this.#read(entity, keys, find, options?.signal));
+      getMany: async (keys, options) => {
+        // With tombstones: a unit that saw none there must notice the write that comes in between.
+        const find = ({ statements }: KnownTable): RowRead<ReadRow> => readOne(statements.readMany, keys);
+        return inOrder(keys, await this.#readAll(entity, keys, find, options?.signal)).map(liveRecord);
       },
-      query: (plan: QueryPlan, options) =>
-        this.#read(entity, [], ({ queries }) => queries.bind(plan), options?.signal),
+      query: (plan: QueryPlan, options) => this.#query(entity, plan, options?.signal),
       write: (intent, options) =>
         this.#inTurn(options?.signal, async () => {
           const result = await this.#write(entity, intent);
@@ -162,27 +165,40 @@ class PostgresUnit implements SqlUnit {
     );
   }
 
-  #read(
+  #readAll(
     entity: Entity,
     keys: readonly RecordKey[],
-    find: (known: KnownTable) => RowRead,
+    find: (known: KnownTable) => RowRead<ReadRow>,
     signal: AbortSignal | undefined,
   ): Promise<readonly StoredRecord[]> {
     return this.#inTurn(signal, async () => {
-      let known = await this.#known(entity);
-      for (;;) {
-        const { bound, rows } = find(known);
-        const found = rows((await this.#run([bound], { entity: entity.name }))[0]);
-        const other = found.find(({ layout }) => layout !== known.table.layout);
-        if (other) known = await this.#known(entity, other.layout);
-        else {
-          const records = recordsOf(found);
-          for (const key of keys) this.#seen.see(entity, key, undefined);
-          for (const record of records) this.#seen.see(entity, record.key, record);
-          return records;
-        }
-      }
+      const records = (await this.#rows(entity, find)).map(({ record }) => record);
+      for (const key of keys) this.#seen.see(entity, key, undefined);
+      for (const record of records) this.#seen.see(entity, record.key, versionOf(record));
+      return records;
     });
+  }
+
+  #query(entity: Entity, plan: QueryPlan, signal: AbortSignal | undefined): Promise<readonly LiveRecord[]> {
+    return this.#inTurn(signal, async () => {
+      const rows = await this.#rows(entity, ({ queries }) => queries.bind(plan));
+      for (const { record } of rows) this.#seen.see(entity, record.key, record.version);
+      return rows.map(({ record }) => record);
+    });
+  }
+
+  async #rows<Row extends { readonly layout: number }>(
+    entity: Entity,
+    find: (known: KnownTable) => RowRead<Row>,
+  ): Promise<readonly Row[]> {
+    let known = await this.#known(entity);
+    for (;;) {
+      const { bound, rows } = find(known);
+      const found = rows((await this.#run([bound], { entity: entity.name }))[0]);
+      const other = found.find(({ layout }) => layout !== known.table.layout);
+      if (!other) return found;
+      known = await this.#known(entity, other.layout);
+    }
   }
 
   async #write(entity: Entity, intent: WriteIntent): Promise<WriteResult> {
@@ -218,7 +234,7 @@ class PostgresUnit implements SqlUnit {
       const stored = answers.at(-1);
       // Somebody else created it first, and has committed by now.
       if (affected(stored) === 0) continue;
-      this.#seen.see(entity, intent.key, decision.record);
+      this.#seen.see(entity, intent.key, versionOf(decision.record));
       return toWriteResult(decision, intent);
     }
   }

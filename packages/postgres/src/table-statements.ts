@@ -7,6 +7,7 @@ import { countRecords } from './sql/count-records.ts';
 import { endClash } from './sql/end-clash.ts';
 import { freeExpired } from './sql/free-expired.ts';
 import { freeUnique } from './sql/free-unique.ts';
+import { getRecords } from './sql/get-records.ts';
 import { insertRecords, type RowsInput, type StoredKey } from './sql/insert-records.ts';
 import { listClashes } from './sql/list-clashes.ts';
 import { lockRecord } from './sql/lock-record.ts';
@@ -25,6 +26,7 @@ import type { Table } from './table.ts';
 export interface TableStatements {
   readonly read: Statement<RecordKey, ReadRow>;
   readonly readMany: Statement<readonly RecordKey[], WantedRow>;
+  readonly getMany: Statement<readonly RecordKey[], readonly Cell[]>;
   readonly lock: Statement<RecordKey, StoredRecord>;
   readonly lockMany: Statement<readonly RecordKey[], StoredRecord>;
   readonly changedHere: Statement<RecordKey, true>;
@@ -48,6 +50,7 @@ export function tableStatements(table: Table): TableStatements {
   return {
     read: readRecord(table),
     readMany: readRecords(table),
+    getMany: getRecords(table),
     lock: lockRecord(table),
     lockMany: lockRecords(table),
     changedHere: changedHere(table),

@@ -3,8 +3,6 @@ import {
   type Entity,
   type FieldType,
   InvalidDataError,
-  isJsonObject,
-  type JsonObject,
   type JsonValue,
   keyLabel,
   type OperationMark,
@@ -17,6 +15,7 @@ import {
 import { type RawBuilder, sql } from 'kysely';
 import type { Cell } from './driver.ts';
 import { fitsNative, type NativeType, nativeSql, nativeText } from './native-types.ts';
+import { setField, valueOfRow } from './row-value.ts';
 import { columnNameOf, nativeTypeOf, type TableNames, tableNameOf } from './table-map.ts';
 
 /** Longest key that an index of PostgreSQL certainly holds: bytes of the partition text and the id together. */
@@ -102,8 +101,8 @@ export function tableName({ schema, name }: TableId): RawBuilder<unknown> {
   return sql.id(schema, name);
 }
 
-/** Where the cells of fields begin in a row that is read; the one before holds the rest. */
-const FIRST_FIELD = 12;
+/** Where the rest is in a row that is read; the cells of fields follow. */
+const REST = 11;
 
 function ownColumns({ idColumn }: Table): readonly string[] {
   return [
@@ -124,30 +123,43 @@ function ownColumns({ idColumn }: Table): readonly string[] {
 
 type At = (name: string) => RawBuilder<unknown>;
 
+/** The columns of a table by their names; `alias` is what the table is called in the statement. */
+export function columnsOf(alias?: string): At {
+  return (name) => (alias === undefined ? sql.id(name) : sql.id(alias, name));
+}
+
 /** The condition that a row is not live: its record was deleted, or has expired by the server's date. */
 function goneSql(at: At): RawBuilder<unknown> {
   return sql`(${at('hyb_deleted')} or coalesce(${at('hyb_expires_at')} <= statement_timestamp(), false))`;
 }
 
 /** The condition that a row holds a live record. The first part alone is that of the indexes. */
-export function liveSql(): RawBuilder<unknown> {
-  return sql`not hyb_deleted and (hyb_expires_at is null or hyb_expires_at > statement_timestamp())`;
+export function liveSql(alias?: string): RawBuilder<unknown> {
+  const at = columnsOf(alias);
+  return sql`not ${at('hyb_deleted')} and (${at('hyb_expires_at')} is null or ${at('hyb_expires_at')} > statement_timestamp())`;
 }
 
 // Of an expired record all is read but the value, so that its version goes on.
 const READ_AS: Readonly<Record<string, (at: At) => RawBuilder<unknown>>> = {
   hyb_deleted: goneSql,
   hyb_expires_at: (at) =>
-    sql`(extract(epoch from case when not ${at('hyb_deleted')} then ${at('hyb_expires_at')} end) * 1000)::bigint`,
+    millisecondsSql(sql`case when not ${at('hyb_deleted')} then ${at('hyb_expires_at')} end`),
 };
+
+/** A date as whole milliseconds. */
+export function millisecondsSql(date: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(extract(epoch from ${date}) * 1000)::bigint`;
+}
+
+/** What the fields of a value are read from. */
+export function fieldColumns({ columns }: Table, at: At): readonly RawBuilder<unknown>[] {
+  return columns.map(({ name, native }) => (native ? nativeText(native, at(name)) : at(name)));
+}
 
 /** What a record is read from, in the order that {@link fromRow} wants; `alias` is what the table is called in the statement. */
 export function readColumns(table: Table, alias?: string): readonly RawBuilder<unknown>[] {
-  const at: At = (name) => (alias === undefined ? sql.id(name) : sql.id(alias, name));
-  return [
-    ...ownColumns(table).map((name) => READ_AS[name]?.(at) ?? at(name)),
-    ...table.columns.map(({ name, native }) => (native ? nativeText(native, at(name)) : at(name))),
-  ];
+  const at = columnsOf(alias);
+  return [...ownColumns(table).map((name) => READ_AS[name]?.(at) ?? at(name)), ...fieldColumns(table, at)];
 }
 
 /** Type of a column's values in statements. */
@@ -204,18 +216,6 @@ function fieldCell(type: FieldType, value: JsonValue): string {
   return type === 'text' && typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Makes an own field of every name, "__proto__" included. */
-function setField(value: Record<string, JsonValue>, name: string, field: JsonValue): void {
-  if (name !== '__proto__') value[name] = field;
-  else
-    Object.defineProperty(value, name, {
-      value: field,
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
-}
-
 // Place of a field's column, by the field's name. A table as it is known does not change.
 const knownPlaces = new WeakMap<readonly Column[], ReadonlyMap<string, number>>();
 
@@ -257,13 +257,6 @@ export function toRow(table: Table, record: StoredRecord): readonly Cell[] {
   ];
 }
 
-function fieldValue(type: FieldType, cell: string): JsonValue {
-  if (type === 'text') return cell;
-  if (type === 'number') return Number(cell);
-  // PostgreSQL keeps JSON as JSON.
-  return type === 'boolean' ? cell === 't' : (JSON.parse(cell) as JsonValue);
-}
-
 /** The operations that a cell remembers. */
 export function marksOf(cell: Cell | undefined): readonly OperationMark[] {
   const marks: unknown = JSON.parse(cell ?? '[]');
@@ -272,22 +265,6 @@ export function marksOf(cell: Cell | undefined): readonly OperationMark[] {
     const [id, term, counter]: readonly unknown[] = Array.isArray(mark) ? mark : [];
     return { id: String(id), term: Number(term), counter: Number(counter) };
   });
-}
-
-function valueOf({ entity, columns }: Table, id: string, cells: readonly Cell[]): JsonObject {
-  const value: Record<string, JsonValue> = {};
-  setField(value, entity.key.id, id);
-  for (let i = 0; i < columns.length; i += 1) {
-    const column = columns[i];
-    const cell = cells[FIRST_FIELD + i];
-    if (column && cell !== null && cell !== undefined)
-      setField(value, column.field, fieldValue(column.type, cell));
-  }
-  const text = cells[FIRST_FIELD - 1] ?? '{}';
-  if (text === '{}') return value;
-  const rest: unknown = JSON.parse(text);
-  if (isJsonObject(rest)) for (const [name, field] of Object.entries(rest)) setField(value, name, field);
-  return value;
 }
 
 /** What a row descends from, of the cells for term, counter and digest. */
@@ -301,7 +278,7 @@ export function fromRow(table: Table, cells: readonly Cell[]): StoredRecord {
   const [pk, rowId, term, counter, deleted, digest, ops, ...others] = cells;
   const [baseTerm, baseCounter, baseDigest, expiresAtMs] = others;
   const id = rowId ?? '';
-  const value = deleted === 't' ? undefined : valueOf(table, id, cells);
+  const value = deleted === 't' ? undefined : valueOfRow({ table, from: REST }, id, cells);
   return {
     key: { partition: partitionOf(pk ?? '[]'), id },
     version: { term: Number(term), counter: Number(counter) },

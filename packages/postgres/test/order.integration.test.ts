@@ -121,7 +121,7 @@ describeWith('postgres')('orders', () => {
   });
 });
 
-function positionOf(index: readonly string[], record: StoredRecord) {
+function positionOf(index: readonly string[], record: Pick<StoredRecord, 'key' | 'value'>) {
   const fields = index.map((field) => valueAt(record.value, [field]));
   return {
     values: fields.map(

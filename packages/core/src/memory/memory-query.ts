@@ -52,7 +52,10 @@ export function matches(predicate: Predicate, value: JsonValue): boolean {
   }
 }
 
-function isAfter(plan: QueryPlan, position: PlanPosition, record: StoredRecord): boolean {
+/** The part of a record that a query looks at. */
+type Queried = Pick<StoredRecord, 'key' | 'value'>;
+
+function isAfter(plan: QueryPlan, position: PlanPosition, record: Queried): boolean {
   const sign = plan.direction === 'asc' ? 1 : -1;
   for (const [i, field] of plan.orderBy.entries()) {
     const before: JsonValue | undefined = position.others?.includes(i) === true ? [] : position.values[i];
@@ -63,8 +66,8 @@ function isAfter(plan: QueryPlan, position: PlanPosition, record: StoredRecord):
 }
 
 /** The live records that a plan wants, in its order, at most its limit. The partition is implied by the conditions. */
-export function runQuery(records: Iterable<StoredRecord>, plan: QueryPlan): readonly StoredRecord[] {
-  const wanted: StoredRecord[] = [];
+export function runQuery<Found extends Queried>(records: Iterable<Found>, plan: QueryPlan): readonly Found[] {
+  const wanted: Found[] = [];
   for (const record of records) {
     if (record.value === undefined || !matches(plan.where, record.value)) continue;
     if (!plan.after || isAfter(plan, plan.after, record)) wanted.push(record);

@@ -5,6 +5,7 @@ import type { Journaled } from '../journal.ts';
 import { canonicalJson } from '../json.ts';
 import { judgeCopy } from '../judge-copy.ts';
 import { bucketOf, keyText, type RecordKey } from '../key.ts';
+import { type LiveRecord, liveRecord, liveRecords } from '../live-record.ts';
 import type { QueryPlan } from '../query-plan.ts';
 import type { StoredRecord } from '../record.ts';
 import type {
@@ -75,9 +76,16 @@ export class MemoryRecords implements RecordStore {
     return keys.map((key) => this.#table.get(key));
   }
 
-  async query(plan: QueryPlan, options?: CallOptions): Promise<readonly StoredRecord[]> {
+  async getMany(
+    keys: readonly RecordKey[],
+    options?: CallOptions,
+  ): Promise<readonly (LiveRecord | undefined)[]> {
+    return (await this.readMany(keys, options)).map(liveRecord);
+  }
+
+  async query(plan: QueryPlan, options?: CallOptions): Promise<readonly LiveRecord[]> {
     await turn(options);
-    return runQuery(this.#records(), plan).map(copyRecord);
+    return liveRecords(runQuery(this.#records(), plan).map(copyRecord));
   }
 
   async write(intent: WriteIntent, options: WriteOptions): Promise<WriteResult> {

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Entity } from '../entity.ts';
 import { InvalidOptionsError, TransactionConflictError, UnsupportedError } from '../errors.ts';
 import { keyLabel, keyText, partitionText, type RecordKey } from '../key.ts';
+import { liveRecord, liveRecords } from '../live-record.ts';
 import type { StoredRecord } from '../record.ts';
 import type { CallOptions, WriteResult } from '../record-store.ts';
 import { decideWrite, type WriteIntent } from '../record-write.ts';
@@ -64,13 +65,13 @@ class MemoryUnit implements UnitOfWork {
         await this.#turn(options);
         return this.#read(entity, key);
       },
-      readMany: async (keys, options) => {
+      getMany: async (keys, options) => {
         await this.#turn(options);
-        return keys.map((key) => this.#read(entity, key));
+        return keys.map((key) => liveRecord(this.#read(entity, key)));
       },
       query: async (plan, options) => {
         await this.#turn(options);
-        return runQuery(this.#merged(entity), plan).map(copyRecord);
+        return liveRecords(runQuery(this.#merged(entity), plan).map(copyRecord));
       },
       write: (intent, options) => this.#write(entity, intent, options),
     };

@@ -44,6 +44,7 @@ it('fails every other call with a connection that is down', async () => {
     () => faulty.apply([{ record }]),
     () => faulty.read(key),
     () => faulty.readMany([key]),
+    () => faulty.getMany([key]),
     () => faulty.query(planQuery(Task, {}).plan),
     () => faulty.count(),
   ])

@@ -2,7 +2,7 @@ import { ConnectionError, UnknownOutcomeError } from '../errors.ts';
 import type { RecordStore, WriteResult } from '../record-store.ts';
 
 /** A call of a record store that can be made to fail. */
-export type FaultyCall = 'read' | 'readMany' | 'query' | 'write' | 'apply' | 'count';
+export type FaultyCall = 'read' | 'readMany' | 'getMany' | 'query' | 'write' | 'apply' | 'count';
 
 /**
  * Decides about each call in turn: nothing happens to it, it fails before it has an effect, or its effect takes place and its
@@ -46,6 +46,7 @@ export function faultyRecords(store: RecordStore, plan: FaultPlan): RecordStore 
   return {
     read: (key, options) => call('read', () => store.read(key, options)),
     readMany: (keys, options) => call('readMany', () => store.readMany(keys, options)),
+    getMany: (keys, options) => call('getMany', () => store.getMany(keys, options)),
     query: (query, options) => call('query', () => store.query(query, options)),
     write: (intent, options): Promise<WriteResult> =>
       call('write', () => store.write(intent, options), intent.operationId),

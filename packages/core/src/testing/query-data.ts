@@ -1,6 +1,7 @@
 import type { Entity } from '../entity.ts';
 import type { JsonObject, JsonValue } from '../json.ts';
 import { keyText, type RecordKey } from '../key.ts';
+import type { LiveRecord } from '../live-record.ts';
 import { runQuery } from '../memory/memory-query.ts';
 import { planQuery, positionOf } from '../query-plan.ts';
 import type { StoredRecord } from '../record.ts';
@@ -84,8 +85,8 @@ export async function agrees(
 }
 
 /** Reads a query page by page, as a repository does, and checks every page's size. */
-export async function pages(records: RecordStore, entity: Entity, query: AnyQuery): Promise<StoredRecord[]> {
-  const all: StoredRecord[] = [];
+export async function pages(records: RecordStore, entity: Entity, query: AnyQuery): Promise<LiveRecord[]> {
+  const all: LiveRecord[] = [];
   let cursor: string | undefined;
   for (let guard = 0; guard < 500; guard += 1) {
     const next = planQuery(entity, { ...query, cursor });

@@ -43,6 +43,7 @@ const readings = async (records: RecordStore) => {
   return {
     read: (await records.read(key))?.value ?? null,
     many: (await records.readMany([key]))[0]?.value ?? null,
+    got: (await records.getMany([key])).filter((it) => it !== undefined).length,
     query: (await records.query(plan)).length,
     count: await records.count(),
     scanned,
@@ -59,6 +60,9 @@ const writes: readonly Case[] = [
       const tickets = subject.store.records(Ticket);
       const own = await write(visits, put('create', Visit, visit({ ttl: 60 })));
       expiresIn(own.record, 60, began);
+      const { plan } = planQuery(Visit, {});
+      for (const it of [...(await visits.getMany([key])), ...(await visits.query(plan))])
+        equal(it?.expiresAtMs, own.record.expiresAtMs, 'as readers are told');
       expiresIn(present(await visits.read(key), 'visit'), 60, began);
       await write(tickets, put('create', Ticket, visit()));
       expiresIn(present(await tickets.read(key), 'ticket'), 120, began);
@@ -110,11 +114,15 @@ const writes: readonly Case[] = [
       await write(records, put('create', Visit, value));
       equal(
         await readings(records),
-        { read: value, many: value, query: 1, count: 1, scanned: ['a'] },
+        { read: value, many: value, got: 1, query: 1, count: 1, scanned: ['a'] },
         'before',
       );
       await untilGone(subject, records);
-      equal(await readings(records), { read: null, many: null, query: 0, count: 0, scanned: [] }, 'after');
+      equal(
+        await readings(records),
+        { read: null, many: null, got: 0, query: 0, count: 0, scanned: [] },
+        'after',
+      );
     },
   },
   {

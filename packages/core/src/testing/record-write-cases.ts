@@ -1,6 +1,7 @@
+import { planQuery } from '../query-plan.ts';
 import { recordDigest } from '../record.ts';
 import type { RecordHost } from '../store.ts';
-import { compareVersions, firstCounter } from '../version.ts';
+import { compareVersions, encodeVersion, firstCounter } from '../version.ts';
 import { equal, ok, present, rejects } from './assert.ts';
 import type { ContractCase } from './contract.ts';
 import { Handle, Member, Task, task } from './entities.ts';
@@ -50,6 +51,37 @@ const basics: readonly Case[] = [
         'ids',
       );
       equal(await records.readMany([]), [], 'none');
+    },
+  },
+  {
+    name: 'getMany and query tell readers of live records what read tells, and of no others',
+    requires: [],
+    run: async ({ store }) => {
+      const records = store.records(Task);
+      for (const id of ['a', 'b', 'c'])
+        await write(records, put('create', Task, { ...task(id), other: { of: [id, 1.5, null] } }));
+      await write(records, patch(key, { rank: 7 }));
+      await write(records, remove({ partition: ['t1'], id: 'c' }));
+      const ids = ['c', 'b', 'x', 'a', 'b'];
+      const found = await records.getMany(ids.map((id) => ({ partition: ['t1'], id })));
+      equal(
+        found.map((it) => it?.key.id ?? null),
+        [null, 'b', null, 'a', 'b'],
+        'ids',
+      );
+      equal(await records.getMany([]), [], 'none');
+      const queried = await records.query(planQuery(Task, {}).plan);
+      equal(
+        queried.map((it) => it.key.id),
+        ['a', 'b'],
+        'queried',
+      );
+      for (const it of [...found, ...queried]) {
+        if (!it) continue;
+        const whole = present(await records.read(it.key), 'read');
+        equal([it.key, it.value], [whole.key, whole.value], 'record');
+        equal(it.version, encodeVersion(whole.version, whole.etag), 'version');
+      }
     },
   },
   {

@@ -114,11 +114,11 @@ const together: readonly Case[] = [
         await tasks.write(patch(keyOf('b'), { rank: 5 }));
         await tasks.write(remove(keyOf('c')));
         equal(present(await tasks.read(keyOf('a')), 'created').value, task('a', { rank: 1 }), 'read');
-        const many = await tasks.readMany([keyOf('b'), keyOf('c'), keyOf('d')]);
+        const many = await tasks.getMany([keyOf('b'), keyOf('c'), keyOf('d')]);
         equal(
           many.map((it) => it?.value?.['rank'] ?? null),
           [5, null, null],
-          'readMany',
+          'getMany',
         );
         const { plan } = planQuery(Task, { where: { tenantId: 't1', rank: { gte: 1 } } });
         equal(
