@@ -83,7 +83,6 @@ export function decideWrite(
       key: keyLabel(intent.key),
     });
   checkExpected(current, live, intent, context);
-  if (intent.kind === 'delete' && current && !live) return { kind: 'done', record: current, existed: false };
   const value = nextValue(live, intent, context);
   const version = {
     term: context.term,

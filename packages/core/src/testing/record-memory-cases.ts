@@ -96,17 +96,21 @@ const tombstones: readonly Case[] = [
     },
   },
   {
-    name: 'deleting what never was leaves a tombstone; deleting it again leaves it alone',
+    name: 'a delete where nothing is leaves a tombstone, and is known again when it comes late',
     requires: [],
     run: async ({ store }) => {
       const records = store.records(Task);
       const first = await write(records, remove(key));
-      equal([first.existed, first.repeated], [false, false], 'first');
-      const stored = present(await records.read(key), 'tombstone');
-      equal(stored.value, undefined, 'value');
-      const second = await write(records, remove(key));
-      equal([second.existed, second.repeated], [false, false], 'second');
-      equal(present(await records.read(key), 'tombstone').version, stored.version, 'version');
+      equal([first.existed, first.repeated], [false, false], 'over nothing');
+      equal(present(await records.read(key), 'tombstone').value, undefined, 'value');
+      const late = remove(key, { operationId: 'late' });
+      const second = await write(records, late);
+      equal([second.existed, second.repeated], [false, false], 'over a tombstone');
+      equal(second.record.version.counter, first.record.version.counter + 1, 'counter');
+      const made = await write(records, put('create', Task, task('a')));
+      // The first attempt, which stood still on its way while it was repeated.
+      equal((await write(records, late)).repeated, true, 'repeated');
+      equal(present(await records.read(key), 'record').version, made.record.version, 'still there');
     },
   },
   {
