@@ -17,6 +17,14 @@ expectTypeOf<{
   ttl: 5;
   over: { policy: 'cached'; ttl: 5; over: { policy: 'cosmos-only' } };
 }>().not.toExtend<EntityPolicy>();
+expectTypeOf<{ policy: 'dual-write'; reads: 'shadow'; shadow: { sample: 0.5 } }>().toExtend<EntityPolicy>();
+expectTypeOf<{
+  policy: 'dual-write';
+  reads: { postgres: { percent: 10; partitions: ['a', ['a', 1]] } };
+}>().toExtend<EntityPolicy>();
+expectTypeOf<{ policy: 'dual-write'; reads: { cosmos: { percent: 10 } } }>().not.toExtend<EntityPolicy>();
+expectTypeOf<{ policy: 'dual-write'; reads: 'redis' }>().not.toExtend<EntityPolicy>();
+expectTypeOf<{ policy: 'dual-write'; shadow: { sample: 'all' } }>().not.toExtend<EntityPolicy>();
 expectTypeOf<{ policy: 'postgres-only' }>().not.toExtend<EntityPolicy>();
 expectTypeOf<{ policy: 'cached'; over: { policy: 'cosmos-only' } }>().not.toExtend<EntityPolicy>();
 expectTypeOf<{

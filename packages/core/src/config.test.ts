@@ -22,6 +22,14 @@ describe('parseConfig', () => {
       { policy: 'dual-write', reads: 'postgres', flip: 'auto' },
       { phase: '3', flip: 'auto' },
     ],
+    [
+      { policy: 'dual-write', reads: 'shadow' },
+      { phase: '2', flip: 'manual' },
+    ],
+    [
+      { policy: 'dual-write', reads: { postgres: { percent: 10 } } },
+      { phase: '3', flip: 'manual' },
+    ],
     [{ policy: 'postgres-primary' }, { phase: '6', flip: 'manual' }],
     [
       { policy: 'postgres-primary', reverseSync: false },
@@ -50,6 +58,46 @@ describe('parseConfig', () => {
         maxStalenessMs: 0,
         cacheTtlMs: 250,
       },
+    );
+  });
+
+  it('fills in what shadow reads cost, and which partitions PostgreSQL answers for', () => {
+    const of = (policy: unknown) => parseConfig(withPolicy(policy), ['accounts']).entities.get('accounts');
+    const standard = { sample: 0.1, concurrency: 4, queue: 100, wanted: false };
+    expect(of({ policy: 'postgres-primary' })?.shadow).toEqual(standard);
+    expect(of({ policy: 'dual-write', reads: 'shadow', shadow: { sample: 1 } })?.shadow).toEqual({
+      ...standard,
+      sample: 1,
+      wanted: true,
+    });
+    expect(of({ policy: 'dual-write', reads: 'postgres' })?.reads).toEqual({ percent: 100, partitions: [] });
+    const postgres = { percent: 2.5, partitions: ['t1', 7, null, ['a', 'b']] };
+    expect(of({ policy: 'dual-write', reads: { postgres } })?.reads).toEqual({
+      percent: 2.5,
+      partitions: ['["t1"]', '[7]', '[null]', '["a","b"]'],
+    });
+  });
+
+  it('lists every problem of shadow reads and of partial reads', () => {
+    const shadow = { sample: 2, concurrency: 0, queue: -1, often: true };
+    const reads = { postgres: { percent: 101, partitions: [{}, []] }, cosmos: {} };
+    const found = problemsOf(withPolicy({ policy: 'dual-write', reads, shadow })).join('\n');
+    for (const problem of [
+      'entities.accounts.shadow.sample: must be a number from 0 to 1',
+      'entities.accounts.shadow.concurrency: must be a whole number from 1 to 100',
+      'entities.accounts.shadow.queue: must be a whole number from 0 to 10000',
+      'often',
+      'entities.accounts.reads.postgres.percent: must be a number from 0 to 100',
+      'entities.accounts.reads.postgres.partitions.0: must be a partition, or a list of its levels',
+      'entities.accounts.reads.postgres.partitions.1: must not be empty',
+      'cosmos',
+    ])
+      expect(found).toContain(problem);
+    expect(problemsOf(withPolicy({ policy: 'dual-write', reads: { postgres: {} } })).join('\n')).toContain(
+      'must have percent, partitions, or both',
+    );
+    expect(problemsOf(withPolicy({ policy: 'dual-write', reads: 'redis' })).join('\n')).toContain(
+      'entities.accounts.reads: must be "cosmos", "shadow", "postgres"',
     );
   });
 

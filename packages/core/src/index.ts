@@ -15,14 +15,19 @@ export { type Checkpoint, type CheckpointAdvance, type CheckpointStore } from '.
 export { type Clock, systemClock } from './clock.ts';
 export {
   type CachedPolicy,
+  type ConfigPartition,
   type CosmosOnlyPolicy,
   type DualWritePolicy,
   type EntityPolicy,
+  type PartialReads,
   type PolyphaseConfig,
   type PostgresPrimaryPolicy,
   parseConfig,
   type ResolvedConfig,
   type ResolvedPolicy,
+  type ResolvedReads,
+  type ResolvedShadow,
+  type ShadowOptions,
   type StorePolicy,
 } from './config.ts';
 export {
