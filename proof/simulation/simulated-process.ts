@@ -1,4 +1,4 @@
-import { isPolyphaseError, type JsonObject } from '@polyphase/core';
+import { isPolyphaseError, type PolyphaseConfig } from '@polyphase/core';
 import { createHybrid, type Hybrid, type HybridStores, type ProtocolOptions } from '@polyphase/hybrid';
 import type { Caller, Network } from './network.ts';
 import { Note } from './note.ts';
@@ -32,7 +32,7 @@ export interface ProcessOptions {
   readonly rate: number;
   /** How far its date is off, in milliseconds. */
   readonly offMs: number;
-  readonly config: JsonObject;
+  readonly config: PolyphaseConfig;
   readonly tellsAbort: () => boolean;
   /** Hears what the process says of itself. */
   readonly tell: (what: string) => void;

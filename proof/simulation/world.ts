@@ -1,4 +1,4 @@
-import type { Journaled, JsonObject, StoredRecord, StorePolicy } from '@polyphase/core';
+import type { Journaled, PolyphaseConfig, StoredRecord, StorePolicy } from '@polyphase/core';
 import { Client, type NoteKey, Waiting } from './client.ts';
 import type { FaultSource } from './faults.ts';
 import type { History, Operation } from './history.ts';
@@ -207,7 +207,7 @@ export class World {
     this.scheduler.after(this.#options.random.between(10, 200), 'process is replaced', () => process.crash());
   }
 
-  #loaded(): JsonObject {
+  #loaded(): PolyphaseConfig {
     return { revision: this.#config.revision, entities: { [Note.name]: { ...this.#config.policy } } };
   }
 

@@ -52,6 +52,16 @@ describe('a config that cannot be used', () => {
       'entities.notes.over',
     ],
     ['a negative time to live', config({ policy: 'cached', ttl: -1, over: good }), 'entities.notes.ttl'],
+    [
+      'a share of reads above all',
+      config({ policy: 'dual-write', reads: { postgres: { percent: 120 } } }),
+      'entities.notes.reads.postgres.percent',
+    ],
+    [
+      'a partition with other levels than the entity has',
+      config({ policy: 'dual-write', reads: { postgres: { partitions: [['a', 'b']] } } }),
+      '["a","b"] has not as many levels',
+    ],
     ['a revision that is no number', config(good, 'seven'), 'revision'],
     [
       'an entity that is not registered',

@@ -8,6 +8,7 @@ import {
   type RecordKey,
   type RecordStore,
   type RepositoryStore,
+  type ResolvedPolicy,
   SealedError,
   type StoredRecord,
   TimeoutError,
@@ -17,8 +18,12 @@ import {
 import type { Group } from './phases/group.ts';
 import { orAborted } from './phases/or-aborted.ts';
 import { withinTime } from './phases/time-limit.ts';
+import { ReadShare } from './read-share.ts';
+import { getManyOf, queryOf, type RoutedRead, readManyOf, readOf } from './routed-read.ts';
+import type { ShadowReads } from './shadow/shadow-reads.ts';
 
-type Ask<Answer> = (records: RecordStore, signal: AbortSignal | undefined) => Promise<Answer>;
+/** What config says of reads. */
+type ReadPolicy = Pick<ResolvedPolicy, 'maxStalenessMs' | 'reads'>;
 
 /**
  * Sends each call of one entity to the store that answers in its phase. The caller sees one repository; what moves underneath is
@@ -33,12 +38,16 @@ export class DataRouter implements RepositoryStore {
   readonly #copySecond: (results: readonly WriteResult[]) => Promise<void>;
   readonly #refresh: (signal?: AbortSignal) => Promise<void>;
   readonly #assure: (signal?: AbortSignal) => Promise<void>;
+  readonly #shadow: ShadowReads;
   #maxStalenessMs: number;
+  #share: ReadShare;
   #waiting = 0;
 
   constructor(options: {
     readonly group: Group;
-    readonly maxStalenessMs: number;
+    readonly policy: ReadPolicy;
+    /** Is offered every read that Cosmos DB answered. */
+    readonly shadow: ShadowReads;
     /** Reads the control row again. */
     readonly refresh: (signal?: AbortSignal) => Promise<void>;
     /** Makes sure that the authority is where this process takes it to be. */
@@ -50,40 +59,41 @@ export class DataRouter implements RepositoryStore {
     this.#copySecond = options.copySecond;
     this.#refresh = options.refresh;
     this.#assure = options.assure;
-    this.#maxStalenessMs = options.maxStalenessMs;
+    this.#shadow = options.shadow;
+    this.#maxStalenessMs = options.policy.maxStalenessMs;
+    this.#share = new ReadShare(options.policy.reads);
   }
 
-  /** How far PostgreSQL may be behind and still answer reads, in milliseconds. */
-  set maxStalenessMs(ms: number) {
-    this.#maxStalenessMs = ms;
+  /** Which reads PostgreSQL may answer while Cosmos DB is the authority, and how far it may be behind then. */
+  set policy({ maxStalenessMs, reads }: ReadPolicy) {
+    this.#maxStalenessMs = maxStalenessMs;
+    this.#share = new ReadShare(reads);
   }
 
   /** The same, but reads by key are answered by the authority alone, however fresh the other store is: what a cache is filled from. */
   get authority(): RepositoryStore & Pick<RecordStore, 'readMany'> {
     return {
-      read: (key, options) => this.#read((records, signal) => records.read(key, { signal }), options, false),
-      readMany: (keys, options) =>
-        this.#read((records, signal) => records.readMany(keys, { signal }), options, false),
-      getMany: (keys, options) =>
-        this.#read((records, signal) => records.getMany(keys, { signal }), options, false),
+      read: (key, options) => this.#read(readOf(key), options, false),
+      readMany: (keys, options) => this.#read(readManyOf(keys), options, false),
+      getMany: (keys, options) => this.#read(getManyOf(keys), options, false),
       query: (plan, options) => this.query(plan, options),
       write: (intent, options) => this.write(intent, options),
     };
   }
 
   read(key: RecordKey, options: CallOptions = {}): Promise<StoredRecord | undefined> {
-    return this.#read((records, signal) => records.read(key, { signal }), options);
+    return this.#read(readOf(key), options);
   }
 
   getMany(
     keys: readonly RecordKey[],
     options: CallOptions = {},
   ): Promise<readonly (LiveRecord | undefined)[]> {
-    return this.#read((records, signal) => records.getMany(keys, { signal }), options);
+    return this.#read(getManyOf(keys), options);
   }
 
   query(plan: QueryPlan, options: CallOptions = {}): Promise<readonly LiveRecord[]> {
-    return this.#read((records, signal) => records.query(plan, { signal }), options);
+    return this.#read(queryOf(plan), options);
   }
 
   async write(intent: WriteIntent, options: CallOptions = {}): Promise<WriteResult> {
@@ -96,11 +106,15 @@ export class DataRouter implements RepositoryStore {
 
   // Stores fence writes. A read is answered by whoever is asked, so that whom to ask must be certain, before and after: what is read
   // once the authority has moved on may be a straggler's, which nothing that comes later descends from.
-  async #read<Answer>(ask: Ask<Answer>, { signal }: CallOptions = {}, mayBeFresh = true): Promise<Answer> {
+  async #read<Answer>(
+    read: RoutedRead<Answer>,
+    { signal }: CallOptions = {},
+    mayBeFresh = true,
+  ): Promise<Answer> {
     return this.#routed(signal, async () => {
       await this.#assure(signal);
       const { provenTerm } = this.#group;
-      const answer = await this.#ask(ask, signal, mayBeFresh);
+      const answer = await this.#ask(read, signal, mayBeFresh);
       if (this.#group.provenTerm === provenTerm) return answer;
       await this.#assure(signal);
       if (this.#group.provenTerm === provenTerm) return answer;
@@ -112,26 +126,43 @@ export class DataRouter implements RepositoryStore {
   }
 
   async #ask<Answer>(
-    ask: Ask<Answer>,
+    read: RoutedRead<Answer>,
     signal: AbortSignal | undefined,
     mayBeFresh: boolean,
   ): Promise<Answer> {
     const { rules } = this.#group;
-    if (rules.authority === 'postgres') return ask(this.#group.records('postgres'), signal);
-    if (mayBeFresh && rules.freshReads && this.#group.isFresh(this.#maxStalenessMs)) {
+    if (rules.authority === 'postgres') return read.ask(this.#group.records('postgres'), signal);
+    if (mayBeFresh && this.#mayAskFresh(read)) {
       try {
-        return await this.#askFresh(ask, signal);
+        return await this.#askFresh(read, signal);
       } catch {
         // PostgreSQL is not the authority yet: losing it may cost a read its short cut, never its answer.
         signal?.throwIfAborted();
         this.#group.noteBehind();
       }
     }
-    return ask(this.#group.records('cosmos'), signal);
+    const answer = await read.ask(this.#group.records('cosmos'), signal);
+    if (this.#shadow.isOn) this.#offer(read, answer);
+    return answer;
+  }
+
+  #mayAskFresh({ partitions }: Pick<RoutedRead<never>, 'partitions'>): boolean {
+    return (
+      this.#group.rules.freshReads &&
+      this.#share.covers(partitions) &&
+      this.#group.isFresh(this.#maxStalenessMs)
+    );
+  }
+
+  #offer<Answer>(read: RoutedRead<Answer>, answer: Answer): void {
+    this.#shadow.offer(read.shape(), () => ({
+      answer: read.listed(answer),
+      ask: async (records, signal) => read.listed(await read.ask(records, signal)),
+    }));
   }
 
   // An answer that takes longer than it may be stale is not waited for.
-  #askFresh<Answer>(ask: Ask<Answer>, signal: AbortSignal | undefined): Promise<Answer> {
+  #askFresh<Answer>(read: RoutedRead<Answer>, signal: AbortSignal | undefined): Promise<Answer> {
     const ms = this.#maxStalenessMs;
     const late = () =>
       new TimeoutError({
@@ -139,7 +170,7 @@ export class DataRouter implements RepositoryStore {
         entity: this.#group.entity.name,
       });
     return withinTime({ clock: this.#group.clock, ms, signal, late }, (bounded) =>
-      orAborted(ask(this.#group.records('postgres'), bounded), bounded),
+      orAborted(read.ask(this.#group.records('postgres'), bounded), bounded),
     );
   }
 

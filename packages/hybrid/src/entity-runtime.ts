@@ -21,6 +21,7 @@ import { openByPermit } from './phases/opening.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
 import type { Role } from './roles.ts';
 import { SecondWriter } from './second-writer.ts';
+import { ShadowReads } from './shadow/shadow-reads.ts';
 
 /** What a runtime is made of. */
 export interface EntityRuntimeOptions {
@@ -46,6 +47,8 @@ export interface EntityRuntimeOptions {
 export class EntityRuntime {
   readonly group: Group;
   readonly records: EntityRecords;
+  /** What PostgreSQL would have answered. */
+  readonly shadow: ShadowReads;
   readonly #router: DataRouter;
   readonly #options: EntityRuntimeOptions;
   readonly #work: BackgroundWork | undefined;
@@ -71,9 +74,15 @@ export class EntityRuntime {
       timeoutMs: limits.inlineTimeoutMs,
       onSkipped: (error) => notices.tell('inlineSkipped', { entity: entity.name, error }),
     });
+    this.shadow = new ShadowReads({
+      group: this.group,
+      shadow: options.policy.shadow,
+      onMismatch: (mismatch) => notices.tell('shadowMismatch', { entity: entity.name, ...mismatch }),
+    });
     this.#router = new DataRouter({
       group: this.group,
-      maxStalenessMs: options.policy.maxStalenessMs,
+      policy: options.policy,
+      shadow: this.shadow,
       refresh: (signal) => this.refresh(signal),
       assure: (signal) => this.assure(signal),
       copySecond: (results) => this.copySecond(results),
@@ -227,7 +236,8 @@ export class EntityRuntime {
       this.#trouble('configuring', error);
     }
     this.#wish = wish;
-    this.#router.maxStalenessMs = policy.maxStalenessMs;
+    this.#router.policy = policy;
+    this.shadow.options = policy.shadow;
     this.records.cacheTtlMs = policy.cacheTtlMs;
     this.#work?.wake();
   }
@@ -237,6 +247,7 @@ export class EntityRuntime {
     const message = 'The hybrid was closed; make another one';
     this.group.fence(message);
     await this.#work?.stop(message);
+    await this.shadow.close();
     const { clock } = this.#options;
     const timer = new AbortController();
     await Promise.race([this.group.gate.whenIdle(timer.signal), clock.sleep(drainMs, timer.signal)]).catch(

@@ -1,5 +1,6 @@
 import type { GateAnswer, Phase } from '@polyphase/core';
 import type { PlannedStep } from './hybrid-status.ts';
+import type { ShadowMismatch } from './shadow/shadow-reads.ts';
 
 /** What a hybrid tells whoever listens. Names are stable; payloads may gain fields. */
 export interface HybridNotices {
@@ -16,6 +17,8 @@ export interface HybridNotices {
   readonly trouble: { readonly entity: string; readonly where: string; readonly error: unknown };
   /** A second write of the dual phases was skipped; the change feed will bring it. */
   readonly inlineSkipped: { readonly entity: string; readonly error: unknown };
+  /** PostgreSQL would have answered a read otherwise, seen twice. `status(name).shadow` has the counts. */
+  readonly shadowMismatch: { readonly entity: string } & ShadowMismatch;
   /** Another config was taken from the source, with the steps that lie ahead. */
   readonly config: { readonly revision: number; readonly steps: readonly PlannedStep[] };
   /** What the source holds was refused, or cannot be reached: the running config stays. Told once for each reason. */

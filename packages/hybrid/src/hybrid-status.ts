@@ -1,6 +1,7 @@
 import { type Authority, authorityOf, type GateAnswer, type Phase, type Wish } from '@polyphase/core';
 import type { EntityRuntime } from './entity-runtime.ts';
 import { PHASE_NAMES, plannedPhases } from './phases/phase-table.ts';
+import type { ShadowStatus } from './shadow/shadow-reads.ts';
 
 /** Where one entity is, where config wants it, and what is in the way. */
 export interface EntityStatus {
@@ -19,6 +20,8 @@ export interface EntityStatus {
   readonly copied: { readonly read: number; readonly historyRead: boolean };
   /** How long flips held calls in this process, in milliseconds: every flip that is over, in sum. */
   readonly heldMs: number;
+  /** What shadow reads found in this process; empty but in phase 2. */
+  readonly shadow: ShadowStatus;
   /** The gates that refuse the next step. */
   readonly blockedBy: readonly GateAnswer[];
 }
@@ -43,6 +46,7 @@ export function statusOf(runtime: EntityRuntime): EntityStatus {
     lagMs: stalenessMs,
     copied: runtime.copied,
     heldMs: gate.heldMs,
+    shadow: runtime.shadow.status,
     blockedBy: runtime.blockedBy,
   };
 }

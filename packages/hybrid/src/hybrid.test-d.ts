@@ -80,6 +80,13 @@ export async function configs(): Promise<void> {
     },
   });
   await hybrid.configure({ loaded: JSON.parse('{}') });
+  const shadow = { policy: 'dual-write', reads: 'shadow', shadow: { sample: 0.5 } } as const;
+  const partial = { policy: 'dual-write', reads: { postgres: { percent: 5, partitions: ['t1'] } } } as const;
+  await hybrid.configure({ revision: 2, entities: { accounts: shadow, sessions: partial } });
+  const share: number = hybrid.status('accounts').shadow.shapes[0]?.noise.agreed ?? 0;
+  hybrid.on('shadowMismatch', ({ entity, shape, kind, keys }) => [entity, shape, kind, keys, share]);
+  // @ts-expect-error cosmos-only has nothing to compare with
+  await hybrid.configure({ revision: 2, entities: { accounts: { ...fit, shadow: {} }, sessions: fit } });
   // @ts-expect-error an entity is missing
   await hybrid.configure({ revision: 2, entities: { accounts: fit } });
   // @ts-expect-error no such entity

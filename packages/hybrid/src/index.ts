@@ -58,3 +58,5 @@ export { type EntityStatus, type PlannedStep } from './hybrid-status.ts';
 export { type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
 export { type ProtocolOptions } from './protocol-limits.ts';
 export { type Role } from './roles.ts';
+export { type ShadowMismatch, type ShadowStatus } from './shadow/shadow-reads.ts';
+export { type ShadowTally } from './shadow/tally-window.ts';

@@ -18,6 +18,10 @@ export interface ProtocolOptions {
   readonly poll?: Duration;
   /** How long a process counts as a member after its last beat, and how long what it was at work on waits for it. @default "10s" */
   readonly memberLease?: Duration;
+  /** Reads of each query shape that PostgreSQL must have answered like Cosmos DB before it may answer any (2 → 3). @default 300 */
+  readonly shadowReads?: number;
+  /** How far back such reads count; and how long they are waited for, before comparing all records takes their place. @default "1h" */
+  readonly shadowWindow?: Duration;
   /** How old a clean reconciliation may be when a flip begins. @default "10m" */
   readonly reconcileAge?: Duration;
   /** How long PostgreSQL must have been the authority before Cosmos DB is let go (6 → 7). @default "24h" */
@@ -34,6 +38,8 @@ export interface ProtocolLimits {
   readonly inlineTimeoutMs: number;
   readonly pollMs: number;
   readonly memberLeaseMs: number;
+  readonly shadowReads: number;
+  readonly shadowWindowMs: number;
   readonly reconcileAgeMs: number;
   readonly soakMs: number;
 }
@@ -65,11 +71,17 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
     inlineTimeoutMs: ms('inlineTimeout', options.inlineTimeout, 50),
     pollMs: ms('poll', options.poll, 500),
     memberLeaseMs: ms('memberLease', options.memberLease, 10_000),
+    shadowReads: options.shadowReads ?? 300,
+    shadowWindowMs: ms('shadowWindow', options.shadowWindow, 3_600_000),
     reconcileAgeMs: ms('reconcileAge', options.reconcileAge, 600_000),
     soakMs: ms('soak', options.soak, 86_400_000),
   };
   if (!Number.isInteger(limits.holdCalls) || limits.holdCalls < 0)
     problems.push('protocol.holdCalls must be a whole number, 0 or more');
+  if (!Number.isInteger(limits.shadowReads) || limits.shadowReads < 1)
+    problems.push('protocol.shadowReads must be a whole number, 1 or more');
+  if (limits.shadowWindowMs < limits.pollMs)
+    problems.push('protocol.shadowWindow must not be shorter than protocol.poll');
   if (limits.armedLeaseMs < 200)
     problems.push(
       'protocol.armedLease must be at least 200 ms: a lease must outlive the writes made under it',

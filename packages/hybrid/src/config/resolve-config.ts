@@ -1,4 +1,10 @@
-import { type Entity, InvalidOptionsError, parseConfig, type ResolvedConfig } from '@polyphase/core';
+import {
+  type Entity,
+  InvalidOptionsError,
+  parseConfig,
+  partitionOf,
+  type ResolvedConfig,
+} from '@polyphase/core';
 import type { HybridStores } from '../hybrid-options.ts';
 
 /**
@@ -25,6 +31,12 @@ export function resolveConfig(
     if (policy.cacheTtlMs !== undefined) needs('cache');
     if (policy.wish.phase !== '6' && policy.wish.phase !== '7') needs('cosmos');
     if (policy.wish.phase !== '0') needs('postgres');
+    const levels = entities.find((entity) => entity.name === name)?.key.partition.length;
+    for (const text of policy.reads.partitions)
+      if (partitionOf(text).length !== levels)
+        problems.push(
+          `entities.${name}.reads.postgres.partitions: ${text} has not as many levels as the partition key of the entity: ${levels}`,
+        );
   }
   if (problems.length > 0)
     throw new InvalidOptionsError({ message: 'The config is not usable; the running one stays', problems });

@@ -1,0 +1,116 @@
+import type { Clock } from '@polyphase/core';
+import type { Verdict } from './compare-answers.ts';
+
+/** What shadow reads of one query shape found lately. */
+export interface ShadowTally {
+  /** `get`, `getMany`, or what queries have in common that differ in their values alone. */
+  readonly shape: string;
+  /** Reads that both stores answered alike. */
+  readonly agreed: number;
+  /** Reads of records that PostgreSQL had in an older version: no mismatch. */
+  readonly lagged: number;
+  /** Reads of records that were written meanwhile, so that nothing can be said. */
+  readonly moved: number;
+  /** Reads of which PostgreSQL had a record that it cannot have: another body of a version, or one that was never written. */
+  readonly records: number;
+  /** Reads that PostgreSQL answered otherwise although its records were the same: another order, more of them, fewer. */
+  readonly answers: number;
+  /** The same for Cosmos DB compared with itself, as often: what it disagrees with itself about is no fault of PostgreSQL's. */
+  readonly noise: { readonly agreed: number; readonly answers: number };
+}
+
+/** How far back a tally goes. */
+export interface WindowLimits {
+  /** Comparisons that end a block. */
+  readonly shadowReads: number;
+  /** Milliseconds that end a block. */
+  readonly shadowWindowMs: number;
+}
+
+type Counts = { -readonly [Kind in Exclude<keyof ShadowTally, 'shape' | 'noise'>]: number } & {
+  readonly noise: { agreed: number; answers: number };
+};
+
+const COUNTED: { readonly [Kind in Verdict['kind']]: Exclude<keyof Counts, 'noise'> } = {
+  agrees: 'agreed',
+  lags: 'lagged',
+  moved: 'moved',
+  record: 'records',
+  answer: 'answers',
+};
+
+/**
+ * Counts verdicts of one query shape in two blocks, the one that fills and the one before: so what was mended is forgotten after as many
+ * reads as a gate wants to see twice, or after two windows of time, and what the gate sees is never less than one block.
+ */
+export class TallyWindow {
+  readonly #shape: string;
+  readonly #clock: Clock;
+  readonly #limits: WindowLimits;
+  #current = none();
+  #before = none();
+  #since: number;
+
+  constructor(options: { readonly shape: string; readonly clock: Clock; readonly limits: WindowLimits }) {
+    this.#shape = options.shape;
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#since = options.clock.monotonic();
+  }
+
+  /** Counts a verdict about PostgreSQL. */
+  note(kind: Verdict['kind']): void {
+    this.#turn();
+    this.#current[COUNTED[kind]] += 1;
+  }
+
+  /** Counts a verdict about Cosmos DB compared with itself. Records that were written meanwhile say nothing about it. */
+  noteNoise(kind: Verdict['kind']): void {
+    this.#turn();
+    if (kind === 'agrees') this.#current.noise.agreed += 1;
+    if (kind === 'answer') this.#current.noise.answers += 1;
+  }
+
+  /** Both blocks in sum. */
+  get tally(): ShadowTally {
+    this.#turn();
+    return addTallies({ shape: this.#shape, ...this.#current }, { shape: this.#shape, ...this.#before });
+  }
+
+  #turn(): void {
+    const now = this.#clock.monotonic();
+    const { shadowReads, shadowWindowMs } = this.#limits;
+    const age = now - this.#since;
+    if (age < shadowWindowMs && conclusive(this.#current) < shadowReads) return;
+    // After two windows the block that filled is old as well.
+    this.#before = age < 2 * shadowWindowMs ? this.#current : none();
+    this.#current = none();
+    this.#since = now;
+  }
+}
+
+/** Reads of which something could be said. */
+function conclusive({
+  agreed,
+  records,
+  answers,
+}: Pick<ShadowTally, 'agreed' | 'records' | 'answers'>): number {
+  return agreed + records + answers;
+}
+
+/** Two tallies of one shape in sum. */
+function addTallies(a: ShadowTally, b: ShadowTally): ShadowTally {
+  return {
+    shape: a.shape,
+    agreed: a.agreed + b.agreed,
+    lagged: a.lagged + b.lagged,
+    moved: a.moved + b.moved,
+    records: a.records + b.records,
+    answers: a.answers + b.answers,
+    noise: { agreed: a.noise.agreed + b.noise.agreed, answers: a.noise.answers + b.noise.answers },
+  };
+}
+
+function none(): Counts {
+  return { agreed: 0, lagged: 0, moved: 0, records: 0, answers: 0, noise: { agreed: 0, answers: 0 } };
+}
