@@ -59,5 +59,6 @@ function seenPermit(coordinator: CoordinatorView): Permit | undefined {
     term: coordinator.seenTerm,
     leaseMs: MS[coordinator.seenLease] ?? 0,
     drainMs: MS[coordinator.seenDrain] ?? 0,
+    tombstones: true,
   };
 }

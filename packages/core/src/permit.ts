@@ -16,6 +16,8 @@ export interface Permit {
   readonly leaseMs: number;
   /** Length of the longest lease that may still run, in milliseconds. */
   readonly drainMs: number;
+  /** Whether deletes must leave tombstones, whatever a process was told: from phase 1 on PostgreSQL follows. */
+  readonly tombstones: boolean;
 }
 
 /** The right to write to Cosmos DB for a while. Counted on the monotonic clock from before it was asked for. */
@@ -23,6 +25,8 @@ export interface WriteLease {
   readonly opening: number;
   readonly term: number;
   readonly leaseMs: number;
+  /** Whether deletes under it must leave tombstones. */
+  readonly tombstones: boolean;
 }
 
 /** What a projection goes over. */

@@ -94,8 +94,8 @@ export class CosmosPermitStore implements PermitStore {
         operation: 'renew',
         entity: group,
       });
-    const { opening, term, leaseMs } = permitOf(outcome.document, group);
-    return { opening, term, leaseMs };
+    const { opening, term, leaseMs, tombstones } = permitOf(outcome.document, group);
+    return { opening, term, leaseMs, tombstones };
   }
 
   // Repeats until there is an answer. Each step is a condition on the permit's epoch, so repeating is safe whatever became of the last.
@@ -150,7 +150,7 @@ function whole(number: number): number {
   throw new StoreError({ message: 'A permit holds whole numbers only', operation: 'permit' });
 }
 
-function plain({ epoch, open, opening, term, leaseMs, drainMs }: Permit): JsonObject {
+function plain({ epoch, open, opening, term, leaseMs, drainMs, tombstones }: Permit): JsonObject {
   return {
     epoch: whole(epoch),
     open,
@@ -158,6 +158,7 @@ function plain({ epoch, open, opening, term, leaseMs, drainMs }: Permit): JsonOb
     term: whole(term),
     leaseMs: whole(leaseMs),
     drainMs: whole(drainMs),
+    tombstones,
   };
 }
 
@@ -165,16 +166,17 @@ function permitOf(document: JsonObject, group: string): Permit {
   const stamp = document[STAMP_FIELD];
   const permit = isJsonObject(stamp) ? stamp['permit'] : undefined;
   if (isJsonObject(permit)) {
-    const { epoch, open, opening, term, leaseMs, drainMs } = permit;
+    const { epoch, open, opening, term, leaseMs, drainMs, tombstones } = permit;
     if (
       typeof epoch === 'number' &&
       typeof open === 'boolean' &&
       typeof opening === 'number' &&
       typeof term === 'number' &&
       typeof leaseMs === 'number' &&
-      typeof drainMs === 'number'
+      typeof drainMs === 'number' &&
+      typeof tombstones === 'boolean'
     )
-      return { epoch, open, opening, term, leaseMs, drainMs };
+      return { epoch, open, opening, term, leaseMs, drainMs, tombstones };
   }
   throw new StoreError({
     message: 'The permit document was changed by another program; restore it from the control row',

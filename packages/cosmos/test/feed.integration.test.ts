@@ -94,7 +94,7 @@ describe('the feed', () => {
 
   it('hides the SDK’s own documents, and a page of nothing else is not the end', async () => {
     const cosmos = await setUp(1);
-    const permit = { epoch: 1, open: true, opening: 1, term: 1, leaseMs: 1, drainMs: 1 };
+    const permit = { epoch: 1, open: true, opening: 1, term: 1, leaseMs: 1, drainMs: 1, tombstones: false };
     await cosmos.store.permits.create('accounts', permit);
     await cosmos.store.leases.acquire('work', 'me', 1_000);
     await cosmos.store.checkpoints.advance({ name: 'x', expected: 0, position: 'p' });
@@ -227,7 +227,15 @@ describe('a marker', () => {
 });
 
 describe.skipIf(liveEndpoint !== undefined)('permits under faults (needs the emulator’s faults)', () => {
-  const permit = { epoch: 1, open: true, opening: 1, term: 1, leaseMs: 30_000, drainMs: 30_000 };
+  const permit = {
+    epoch: 1,
+    open: true,
+    opening: 1,
+    term: 1,
+    leaseMs: 30_000,
+    drainMs: 30_000,
+    tombstones: false,
+  };
 
   it('are written once the answer is lost: created, projected, drained', async () => {
     const { store, emulator } = await setUp(1);

@@ -226,7 +226,15 @@ describe('entities that share a container', () => {
 
   it('have permits, leases, markers and checkpoints of their own', async () => {
     const store = await setUp();
-    const permit = { epoch: 1, open: true, opening: 1, term: 1, leaseMs: 30_000, drainMs: 30_000 };
+    const permit = {
+      epoch: 1,
+      open: true,
+      opening: 1,
+      term: 1,
+      leaseMs: 30_000,
+      drainMs: 30_000,
+      tombstones: false,
+    };
     await store.permits.create('accounts', permit);
     expect(await store.permits.read('sessions')).toBeUndefined();
     await store.permits.create('sessions', { ...permit, open: false });

@@ -192,7 +192,15 @@ describe('a second process', () => {
 
   test('with a database that knows nothing of the move is refused', async () => {
     const given = stores();
-    const permit = { epoch: 9, open: false, opening: 3, term: 2, leaseMs: 5_000, drainMs: 5_000 };
+    const permit = {
+      epoch: 9,
+      open: false,
+      opening: 3,
+      term: 2,
+      leaseMs: 5_000,
+      drainMs: 5_000,
+      tombstones: false,
+    };
     await given.cosmos.permits.create('notes', permit);
     await expect(start(config(good), given)).rejects.toThrow('connect to the one that does');
   });

@@ -216,7 +216,7 @@ export class DataRouter implements RepositoryStore {
     const result = await records.write(intent, {
       ...options,
       term: lease.term,
-      tombstones: this.#group.keepsTombstones,
+      tombstones: this.#group.keepsTombstones(lease),
     });
     const { entity } = this.#group;
     await this.#group.confirm(lease, {

@@ -153,6 +153,21 @@ describe('roles', () => {
 });
 
 describe('a process without PostgreSQL in a fleet', () => {
+  it('may remove documents for good until its lease of phase 0 is over, so phase 1 lasts as long', async () => {
+    const world = fleet();
+    const full = await world.join(undefined);
+    const closed = new Set<string>();
+    full.on('blocked', ({ answers }) => {
+      for (const { name } of answers) closed.add(name);
+    });
+    await world.wish(full, DUAL);
+    await world.reached(full, '1');
+    const since = world.clock.monotonic();
+    await world.reached(full, '2');
+    expect(world.clock.monotonic() - since).toBeGreaterThanOrEqual(protocol.lease * 1.1);
+    expect(closed).toContain('every delete leaves a tombstone');
+  });
+
   it('works in the phases of Cosmos DB, is told to wait in the others, and works again after the way back', async () => {
     const world = fleet();
     const alone = (await world.join(undefined, { alone: true })).repository(Note);

@@ -203,7 +203,7 @@ export class HybridTransaction<Stores extends HybridStores> {
     // The term is that of the lease: the row may never have been seen.
     const lease = await group.lease(this.#options.signal);
     const cached = runtime.records.startWrite();
-    const fence = { term: lease.term, tombstones: group.keepsTombstones };
+    const fence = { term: lease.term, tombstones: group.keepsTombstones(lease) };
     return { runtime, ticket, cached, lease, fence };
   }
 

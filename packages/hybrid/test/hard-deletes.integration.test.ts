@@ -78,6 +78,17 @@ describeWith('postgres')('deletes: "hard"', () => {
     await phaseIs(third, '2');
     await third.repository(Note).delete({ id: '4', owner: 'a' });
     expect(await raw()).toEqual(['3', '4']);
+
+    // A process that was given no PostgreSQL knows it by its lease.
+    await using alone = await createHybrid<HybridStores, readonly [typeof Note]>({
+      stores: { cosmos: cosmosStore({ database, map: { notes: { deletes: 'hard' } } }) },
+      entities: [Note],
+      config: { loaded: { revision: 1, entities: { notes: { policy: 'cosmos-only' } } } },
+      protocol,
+    });
+    await alone.repository(Note).create({ id: '5', owner: 'a', text: '5' });
+    await alone.repository(Note).delete({ id: '5', owner: 'a' });
+    expect(await raw()).toEqual(['3', '4', '5']);
     await vi.waitFor(
       async () => {
         const { rows } = await pool.query('select id from notes where not hyb_deleted');

@@ -34,7 +34,8 @@ export class MemoryPermits implements PermitStore {
     await turn(options);
     const there = this.#permits.get(group);
     if (there?.open !== true) return undefined;
-    return { opening: there.opening, term: there.term, leaseMs: there.leaseMs };
+    const { opening, term, leaseMs, tombstones } = there;
+    return { opening, term, leaseMs, tombstones };
   }
 
   #set(group: string, permit: Permit): Permit {

@@ -214,7 +214,15 @@ const hidden: readonly Case[] = [
     name: 'permits, leases, checkpoints and markers are in no query, count, scan or feed',
     requires: [],
     run: async ({ store }) => {
-      const permit = { epoch: 1, open: true, opening: 1, term: 1, leaseMs: 30_000, drainMs: 30_000 };
+      const permit = {
+        epoch: 1,
+        open: true,
+        opening: 1,
+        term: 1,
+        leaseMs: 30_000,
+        drainMs: 30_000,
+        tombstones: false,
+      };
       await store.permits.create('contract', permit);
       await store.permits.renew('contract', 'me');
       await store.leases.acquire('contract', 'me', 30_000);

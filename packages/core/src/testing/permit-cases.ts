@@ -13,6 +13,7 @@ const permit = (epoch: number, fields: Partial<Permit> = {}): Permit => ({
   term: 1,
   leaseMs: 30_000,
   drainMs: 30_000,
+  tombstones: false,
   ...fields,
 });
 
@@ -76,11 +77,21 @@ export const permitCases: readonly ContractCase<Host>[] = suite<Host>('permit', 
     run: async ({ store: { permits } }) => {
       equal(await permits.renew(GROUP, 'me'), undefined, 'absent');
       await permits.create(GROUP, permit(0));
-      equal(await permits.renew(GROUP, 'me'), { opening: 0, term: 1, leaseMs: 30_000 }, 'open');
+      equal(
+        await permits.renew(GROUP, 'me'),
+        { opening: 0, term: 1, leaseMs: 30_000, tombstones: false },
+        'open',
+      );
       await permits.project(GROUP, permit(1, { open: false, opening: 0 }), { over: 0 });
       equal(await permits.renew(GROUP, 'me'), undefined, 'closed');
-      await permits.project(GROUP, permit(2, { opening: 2, term: 3, leaseMs: 5_000 }), { over: 1 });
-      equal(await permits.renew(GROUP, 'me'), { opening: 2, term: 3, leaseMs: 5_000 }, 'open again');
+      await permits.project(GROUP, permit(2, { opening: 2, term: 3, leaseMs: 5_000, tombstones: true }), {
+        over: 1,
+      });
+      equal(
+        await permits.renew(GROUP, 'me'),
+        { opening: 2, term: 3, leaseMs: 5_000, tombstones: true },
+        'open again',
+      );
     },
   },
   {

@@ -1,4 +1,5 @@
 import { type GateAnswer, type Journal, keyLabel, type Phase, type RelationalStore } from '@polyphase/core';
+import { DRIFT } from '../protocol-limits.ts';
 import { type Comparison, compareRecent, compareStores } from '../reconcile/compare-stores.ts';
 import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { Group } from './group.ts';
@@ -47,6 +48,7 @@ export class Gates {
       case '1 2':
         return [
           (signal) => this.#backfilled(signal),
+          () => this.#everyDeleteLeavesATombstone(),
           (signal) => this.deadLettersMended(signal),
           (signal) => this.#documentsFit(signal),
           (signal) => this.#sameInBoth(0, signal),
@@ -130,6 +132,20 @@ export class Gates {
         isRead,
         `end of the feed ${isRead ? 'reached' : 'not reached yet'}`,
         'every change that was there when it began is in PostgreSQL',
+      ),
+    ];
+  }
+
+  // A lease of phase 0 may let a process without PostgreSQL remove documents for good; what is compared before it ends proves nothing.
+  async #everyDeleteLeavesATombstone(): Promise<readonly GateAnswer[]> {
+    const { phaseMs, limits, stores } = this.#group;
+    const wantedMs = stores.cosmos ? Math.ceil(limits.leaseMs * DRIFT) : 0;
+    return [
+      answer(
+        'every delete leaves a tombstone',
+        phaseMs >= wantedMs,
+        `phase 1 for ${Math.round(phaseMs)} ms under this process`,
+        `${wantedMs} ms: leases to write that were granted before end by then`,
       ),
     ];
   }

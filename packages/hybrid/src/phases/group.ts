@@ -120,8 +120,8 @@ export class Group {
   }
 
   /** Whether deletes in Cosmos DB must leave tombstones: PostgreSQL follows, or may follow for all that this process knows. */
-  get keepsTombstones(): boolean {
-    return this.stores.postgres !== undefined && this.row?.phase !== '0';
+  keepsTombstones(lease: WriteLease): boolean {
+    return lease.tombstones || (this.stores.postgres !== undefined && this.row?.phase !== '0');
   }
 
   /** The term of the authority, as far as this process knows. */

@@ -10,11 +10,19 @@ import {
 import type { Group } from './group.ts';
 
 /** A permit that never granted a lease: nothing need be waited out. */
-const NEVER_OPENED: Permit = { epoch: 0, open: false, opening: 0, term: 1, leaseMs: 0, drainMs: 0 };
+const NEVER_OPENED: Permit = {
+  epoch: 0,
+  open: false,
+  opening: 0,
+  term: 1,
+  leaseMs: 0,
+  drainMs: 0,
+  tombstones: false,
+};
 
 /** The permit of a group that no control row knows: phase 0, term 1. */
 function firstPermit(leaseMs: number): Permit {
-  return { epoch: 0, open: true, opening: 0, term: 1, leaseMs, drainMs: leaseMs };
+  return { epoch: 0, open: true, opening: 0, term: 1, leaseMs, drainMs: leaseMs, tombstones: false };
 }
 
 /**

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { PermitLease } from './permit-lease.ts';
 
 const WRITE = { operation: 'create', entity: 'notes', key: '1', operationId: 'op' };
-const lease = (opening: number): WriteLease => ({ opening, term: 1, leaseMs: 900 });
+const lease = (opening: number): WriteLease => ({ opening, term: 1, leaseMs: 900, tombstones: false });
 
 /** A permit whose answers the test gives, one for each time it is asked. */
 function leaseWith() {

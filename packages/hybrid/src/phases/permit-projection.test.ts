@@ -13,7 +13,15 @@ const row = (phase: Phase, epoch: number, term = 1): ControlRow => ({
   term,
   wish,
 });
-const open: Permit = { epoch: 3, open: true, opening: 1, term: 1, leaseMs: 30_000, drainMs: 30_000 };
+const open: Permit = {
+  epoch: 3,
+  open: true,
+  opening: 1,
+  term: 1,
+  leaseMs: 30_000,
+  drainMs: 30_000,
+  tombstones: true,
+};
 
 describe('permitFor', () => {
   it('keeps the opening over a step that kept it open, and shortens leases before what may still run', () => {

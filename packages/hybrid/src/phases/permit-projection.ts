@@ -18,6 +18,7 @@ export function permitFor(row: ControlRow, there: Permit | undefined, limits: Pr
     leaseMs,
     // Longer leases that were granted before, under another configuration too, may still run; only waiting them out shortens this.
     drainMs: Math.max(open ? leaseMs : 0, there?.drainMs ?? 0),
+    tombstones: row.phase !== '0',
   };
 }
 
