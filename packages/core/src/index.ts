@@ -3,7 +3,7 @@
  *
  * @module @polyphase/core
  */
-export { type CacheEntry, type CacheMiss, type CacheService } from './cache.ts';
+export { type CacheEntry, type CacheMiss, type CacheService, type InvalidateOptions } from './cache.ts';
 export {
   type Change,
   type ChangeFeed,

@@ -81,7 +81,7 @@ function world() {
     lease: (name, options) => cached('lease', () => shared.lease(name, options)),
     fill: (name, token, entry, ttl, options) =>
       cached('fill', () => shared.fill(name, token, entry, ttl, options)),
-    guard: (name, options) => cached('guard', () => shared.guard(name, options)),
+    guard: (name, writer, options) => cached('guard', () => shared.guard(name, writer, options)),
     invalidate: (name, version, options) =>
       cached('invalidate', () => shared.invalidate(name, version, options)),
   };

@@ -68,8 +68,8 @@ interface Loaded {
 /** An invalidation that did not get through. */
 interface Owed {
   readonly version: RecordVersion;
-  /** Whether a write whose outcome nobody knows is among them, so that whatever is there must go. */
-  readonly unknown: boolean;
+  /** Whose guards are to end with it. */
+  readonly writers: readonly string[];
   readonly until: number;
 }
 
@@ -171,12 +171,15 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
 
   /** The cache's part in writes that are made elsewhere, such as those of a unit of work. */
   startWrite(): CachedWrite {
+    const writer = crypto.randomUUID();
+    const writers = [writer];
     return new CachedWrite({
       name: (key) => this.#name(key),
-      guard: async (name) => (await this.#try(() => this.#cache.guard(name))) !== FAILED,
-      release: async (name) => void (await this.#try(() => this.#cache.invalidate(name, UNSTAMPED))),
-      invalidate: (name, version) => this.#invalidate(name, version),
-      owe: (name) => this.#owe(name, UNSTAMPED, true),
+      guard: async (name) => (await this.#try(() => this.#cache.guard(name, writer))) !== FAILED,
+      release: async (name) =>
+        void (await this.#try(() => this.#cache.invalidate(name, UNSTAMPED, { writers }))),
+      invalidate: (name, version) => this.#invalidate(name, version, writers),
+      owe: (name) => this.#owe(name, UNSTAMPED, []),
     });
   }
 
@@ -272,10 +275,10 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
     return (await this.#try(() => this.#cache.fill(name, token, entry, ttlMs))) === true;
   }
 
-  async #invalidate(name: string, version: RecordVersion): Promise<void> {
+  async #invalidate(name: string, version: RecordVersion, writers: readonly string[]): Promise<void> {
     this.#flights.delete(name);
-    const done = await this.#try(() => this.#cache.invalidate(name, version));
-    if (done === FAILED) this.#owe(name, version, false);
+    const done = await this.#try(() => this.#cache.invalidate(name, version, { writers }));
+    if (done === FAILED) this.#owe(name, version, writers);
   }
 
   // The cache never fails a call: its errors are told, and the authority answers. Only the caller's own abort goes through.
@@ -289,12 +292,12 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
     }
   }
 
-  #owe(name: string, version: RecordVersion, unknown: boolean): void {
+  #owe(name: string, version: RecordVersion, writers: readonly string[]): void {
     const there = this.#owed.get(name);
     const higher = there && compareVersions(there.version, version) > 0 ? there.version : version;
     const until = this.#clock.monotonic() + this.#ttlMs() + LONGEST_LOAD_MS;
     this.#owed.delete(name);
-    this.#owed.set(name, { version: higher, unknown: unknown || there?.unknown === true, until });
+    this.#owed.set(name, { version: higher, writers: [...(there?.writers ?? []), ...writers], until });
     const [oldest] = this.#owed.keys();
     if (this.#owed.size > MOST_OWED && oldest !== undefined) this.#owed.delete(oldest);
     this.#repaying ??= this.#repay();
@@ -314,9 +317,9 @@ export class CachedRecords implements RepositoryStore, AsyncDisposable {
     for (const [name, owed] of this.#owed) {
       if (this.#stop.signal.aborted) return false;
       if (this.#clock.monotonic() < owed.until) {
-        const calls = owed.unknown ? [owed.version, UNSTAMPED] : [owed.version];
-        for (const version of calls)
-          if ((await this.#try(() => this.#cache.invalidate(name, version))) === FAILED) return false;
+        const { version, writers } = owed;
+        if ((await this.#try(() => this.#cache.invalidate(name, version, { writers }))) === FAILED)
+          return false;
       }
       if (this.#owed.get(name) === owed) this.#owed.delete(name);
     }

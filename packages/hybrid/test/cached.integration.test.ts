@@ -74,7 +74,7 @@ function losing(cache: CacheService): CacheService {
     get: (key, options) => cache.get(key, options),
     lease: (key, options) => cache.lease(key, options),
     fill: (key, token, entry, ttlMs, options) => cache.fill(key, token, entry, ttlMs, options),
-    guard: (key, options) => cache.guard(key, options),
+    guard: (key, writer, options) => cache.guard(key, writer, options),
     invalidate: (key, version, options) =>
       Math.random() < 0.2
         ? Promise.reject(new ConnectionError({ message: 'lost by the test' }))
@@ -93,6 +93,7 @@ const upTo = (ms: number): Promise<void> => systemClock.sleep(Math.random() * ms
 describeWith('redis')('cached records under chaos', () => {
   const KEYS = 4;
   const WRITES = 400;
+  const ENTRIES = 100;
   const PROCESSES = 4;
   const PATIENCE_MS = 120_000; // the tests end by counts; a busy machine takes its time
   let engine: Engine;
@@ -222,7 +223,8 @@ describeWith('redis')('cached records under chaos', () => {
     let writes = 0;
     let entries = 0;
     const stale: string[] = [];
-    const running = () => writes < WRITES;
+    // Cuts come by time: a busy machine is hardly connected between two, and then writes alone say little about entries.
+    const running = () => writes < WRITES || entries < ENTRIES;
 
     const write = async (id: number): Promise<void> => {
       for (let count = 1; running(); count += 1) {
@@ -253,7 +255,6 @@ describeWith('redis')('cached records under chaos', () => {
     const readers = Array.from({ length: 32 }, (_, number) => number);
     await Promise.all([cut(), ...ids.map(write), ...ids.map(look), ...readers.map(read)]);
     expect(stale).toEqual([]);
-    expect(entries).toBeGreaterThan(100);
   });
 });
 

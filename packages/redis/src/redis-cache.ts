@@ -1,4 +1,11 @@
-import type { CacheEntry, CacheMiss, CacheService, CallOptions, RecordVersion } from '@polyphase/core';
+import type {
+  CacheEntry,
+  CacheMiss,
+  CacheService,
+  CallOptions,
+  InvalidateOptions,
+  RecordVersion,
+} from '@polyphase/core';
 import { liveText, parseLive, redisKey, versionText } from './redis-keys.ts';
 import type { RedisLink } from './redis-link.ts';
 import { fill1 } from './scripts/fill-1.ts';
@@ -68,17 +75,24 @@ export class RedisCache implements CacheService {
     return Number(await this.#link.run(fill1, args, options)) === 1;
   }
 
-  async guard(key: string, options: CallOptions = {}): Promise<void> {
-    await this.#link.run(guard1, [this.#name(key), this.#guardMs, String(FENCE_MS)], options);
+  async guard(key: string, writer: string, options: CallOptions = {}): Promise<void> {
+    const args = [this.#name(key), this.#guardMs, String(FENCE_MS), markText(writer)];
+    await this.#link.run(guard1, args, options);
   }
 
   // Urgent: an invalidation that is left out leaves a stale entry behind, which costs more than one time-out.
-  async invalidate(key: string, version: RecordVersion, options: CallOptions = {}): Promise<void> {
-    const args = [this.#name(key), versionText(version), String(FENCE_MS)];
+  async invalidate(key: string, version: RecordVersion, options: InvalidateOptions = {}): Promise<void> {
+    const ended = (options.writers ?? []).map(markText);
+    const args = [this.#name(key), versionText(version), String(FENCE_MS), ...ended];
     await this.#link.run(invalidate1, args, { ...options, urgent: true });
   }
 
   #name(key: string): string {
     return redisKey(this.#prefix, this.#namespace, key);
   }
+}
+
+// A name as the scripts keep it in a list: without what parts the list.
+function markText(writer: string): string {
+  return encodeURIComponent(writer);
 }

@@ -127,10 +127,11 @@ describeWith('redis')('a Redis Cluster', () => {
     const over = new AbortController();
     let hits = 0;
     const write = async (key: string): Promise<void> => {
-      await cache.guard(key);
+      const writer = crypto.randomUUID();
+      await cache.guard(key, writer);
       const version = (truth.get(key) ?? 0) + 1;
       truth.set(key, version);
-      await cache.invalidate(key, v(version));
+      await cache.invalidate(key, v(version), { writers: [writer] });
       acknowledged.set(key, Math.max(version, acknowledged.get(key) ?? 0));
     };
     const read = async (key: string): Promise<void> => {
@@ -231,12 +232,12 @@ describeWith('redis')('a Redis Cluster', () => {
   test('a guard that reached the replica keeps the older entry out though the invalidation was lost', async () => {
     const key = await keyWithReplica();
     await filled(key, 1);
-    await cache.guard(key);
+    await cache.guard(key, 'w');
     await replicated(key);
     await loseTo(key, () => cache.invalidate(key, v(2)));
     expect(await cache.get(key)).toBeUndefined();
     expect((await cache.lease(key)).kind).toBe('busy');
-    await cache.invalidate(key, v(2));
+    await cache.invalidate(key, v(2), { writers: ['w'] });
     await filled(key, 2);
   });
 

@@ -46,7 +46,7 @@ describeWith('redis')('a Redis that does not answer', () => {
       () => newCache().get('a'),
       () => newCache().lease('a'),
       () => newCache().fill('a', 'token', { version, payload: 'x' }, 1_000),
-      () => newCache().guard('a'),
+      () => newCache().guard('a', 'w'),
       () => newCache().invalidate('a', version),
     ];
     for (const { code, ms } of await Promise.all(calls.map(timed))) {
@@ -68,7 +68,7 @@ describeWith('redis')('a Redis that does not answer', () => {
     proxy.freeze();
     for (let call = 0; call < 3; call += 1) expect((await timed(() => cache.get('a'))).code).toBe('timeout');
     expect((await timed(() => cache.get('a'))).code).toBe('connection');
-    expect((await timed(() => cache.guard('a'))).code).toBe('connection');
+    expect((await timed(() => cache.guard('a', 'w'))).code).toBe('connection');
     expect((await timed(() => cache.invalidate('a', { term: 1, counter: 1 }))).code).toBe('timeout');
     proxy.heal();
     await client.ping();

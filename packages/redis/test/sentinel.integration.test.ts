@@ -52,7 +52,7 @@ describeWith('redis')('a Redis under sentinels', () => {
     const there = redisStore({ client: demoted, timeoutMs: 10_000 }).cache('sentinel');
     for (const call of [
       () => there.lease('demoted'),
-      () => there.guard('demoted'),
+      () => there.guard('demoted', 'w'),
       () => there.invalidate('demoted', v(1)),
     ])
       await expect(call()).rejects.toMatchObject({ code: 'connection', retryable: true });

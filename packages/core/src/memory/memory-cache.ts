@@ -1,4 +1,4 @@
-import type { CacheEntry, CacheMiss, CacheService } from '../cache.ts';
+import type { CacheEntry, CacheMiss, CacheService, InvalidateOptions } from '../cache.ts';
 import type { Clock } from '../clock.ts';
 import type { CallOptions } from '../record-store.ts';
 import { compareVersions, type RecordVersion } from '../version.ts';
@@ -11,7 +11,7 @@ const BUSY_WAIT_MS = 20;
 /**
  * What is kept under a key, with the version below which nothing may be filled.
  *
- * States: live; leased (one loader may fill); guarded (a write is under way); empty (invalidated: the next may take the lease).
+ * States: live; leased (one loader may fill); guarded (writes are under way); empty (invalidated: the next may take the lease).
  * The first three end by time, and are empty from then on.
  */
 interface Slot {
@@ -20,6 +20,8 @@ interface Slot {
   readonly endsAt: number;
   readonly token?: string;
   readonly entry?: CacheEntry;
+  /** Who guards it, and until when. */
+  readonly guards?: ReadonlyMap<string, number>;
 }
 
 const NOTHING: RecordVersion = { term: 0, counter: 0 };
@@ -40,6 +42,19 @@ export class MemorySlots {
     const slot = this.#slots.get(key);
     if (!slot || slot.state === 'empty' || slot.endsAt > this.#clock.monotonic()) return slot;
     return { state: 'empty', minimum: slot.minimum, endsAt: 0 };
+  }
+
+  /** Keeps a slot that these guard, or that nobody guards any more. */
+  setGuards(key: string, minimum: RecordVersion, guards: ReadonlyMap<string, number>): void {
+    const now = this.#clock.monotonic();
+    const standing = new Map([...guards].filter(([, endsAt]) => endsAt > now));
+    if (standing.size === 0) this.set(key, { state: 'empty', minimum }, 0);
+    else this.set(key, { state: 'guarded', minimum, guards: standing }, Math.max(...standing.values()) - now);
+  }
+
+  /** When a guard ends that begins now. */
+  guardEnd(): number {
+    return this.#clock.monotonic() + GUARD_MS;
   }
 
   /** Keeps a slot, and evicts another where there are too many. */
@@ -105,17 +120,20 @@ export class MemoryCache implements CacheService {
     return true;
   }
 
-  async guard(key: string, options?: CallOptions): Promise<void> {
+  async guard(key: string, writer: string, options?: CallOptions): Promise<void> {
     await turn(options);
-    const minimum = this.#at(key)?.minimum ?? NOTHING;
-    this.#slots.set(this.#name(key), { state: 'guarded', minimum }, GUARD_MS);
+    const { minimum = NOTHING, guards } = this.#at(key) ?? {};
+    const now = new Map(guards).set(writer, this.#slots.guardEnd());
+    this.#slots.setGuards(this.#name(key), minimum, now);
   }
 
-  async invalidate(key: string, version: RecordVersion, options?: CallOptions): Promise<void> {
+  async invalidate(key: string, version: RecordVersion, options: InvalidateOptions = {}): Promise<void> {
     await turn(options);
-    const there = this.#at(key)?.minimum ?? NOTHING;
+    const { minimum: there = NOTHING, guards } = this.#at(key) ?? {};
     const minimum = compareVersions(version, there) > 0 ? { ...version } : there;
-    this.#slots.set(this.#name(key), { state: 'empty', minimum }, 0);
+    const left = new Map(guards);
+    for (const writer of options.writers ?? []) left.delete(writer);
+    this.#slots.setGuards(this.#name(key), minimum, left);
   }
 
   #at(key: string): Slot | undefined {

@@ -145,7 +145,7 @@ describe('memoryCacheStore', () => {
     expect((await cache.lease('k')).kind).toBe('busy');
     await clock.advance(10_000);
     expect((await cache.lease('k')).kind).toBe('leased');
-    await cache.guard('k');
+    await cache.guard('k', 'w');
     await clock.advance(10_000);
     expect((await cache.lease('k')).kind).toBe('leased');
   });

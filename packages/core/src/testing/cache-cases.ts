@@ -208,14 +208,41 @@ const guards: readonly Case[] = [
     run: async ({ store }) => {
       const cache = store.cache('c:');
       const token = await leased(cache);
-      await cache.guard('k');
+      await cache.guard('k', 'w');
       equal(await cache.fill('k', token, entry(1), TTL_MS), false, 'a load that began before');
       const miss = await cache.lease('k');
       ok(miss.kind === 'busy' && miss.waitMs > 0, `a lease under the guard: ${miss.kind}`);
       equal(await cache.get('k'), undefined, 'get under the guard');
-      await cache.invalidate('k', version(2));
+      await cache.invalidate('k', version(2), { writers: ['w'] });
       await filled(cache, 2);
       equal(await cache.get('k'), entry(2), 'after the invalidation');
+    },
+  },
+  {
+    name: 'a guard that is repeated is one, and ends with its writer',
+    requires: [],
+    run: async ({ store }) => {
+      const cache = store.cache('c:');
+      for (const writer of ['w', 'w', 'of, | other:2/signs', 'of, | other:2/signs'])
+        await cache.guard('k', writer);
+      await cache.invalidate('k', version(1), { writers: ['w'] });
+      equal((await cache.lease('k')).kind, 'busy', 'under the guard of the other');
+      await cache.invalidate('k', version(2), { writers: ['of, | other:2/signs'] });
+      await filled(cache, 2);
+    },
+  },
+  {
+    name: 'an invalidation that is repeated, or names nobody, ends no guard of another writer',
+    requires: [],
+    run: async ({ store }) => {
+      const cache = store.cache('c:');
+      await cache.guard('k', 'a');
+      await cache.guard('k', 'b');
+      for (const writers of [['a'], ['a'], []]) await cache.invalidate('k', version(1), { writers });
+      await cache.invalidate('k', version(1));
+      equal((await cache.lease('k')).kind, 'busy', 'b has not finished');
+      await cache.invalidate('k', version(2), { writers: ['a', 'b'] });
+      equal(await cache.fill('k', await leased(cache), entry(1), TTL_MS), false, 'below the minimum');
     },
   },
   {
@@ -225,9 +252,9 @@ const guards: readonly Case[] = [
       const cache = store.cache('c:');
       await cache.invalidate('k', version(5));
       await filled(cache, 5);
-      await cache.guard('k');
+      await cache.guard('k', 'w');
       equal(await cache.get('k'), undefined, 'hit under the guard');
-      await cache.invalidate('k', version(1));
+      await cache.invalidate('k', version(1), { writers: ['w'] });
       equal(
         await cache.fill('k', await leased(cache), entry(4), TTL_MS),
         false,
@@ -242,9 +269,10 @@ const guards: readonly Case[] = [
       const cache = store.cache('c:');
       let truth = 0;
       const write = async (): Promise<void> => {
-        await cache.guard('k');
+        const writer = crypto.randomUUID();
+        await cache.guard('k', writer);
         truth += 1;
-        await cache.invalidate('k', version(truth));
+        await cache.invalidate('k', version(truth), { writers: [writer] });
       };
       const read = async (): Promise<void> => {
         const miss = await cache.lease('k');

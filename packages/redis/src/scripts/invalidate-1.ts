@@ -1,10 +1,10 @@
 import { redisScript } from '../redis-script.ts';
 
 /**
- * KEYS: the record. ARGV: version, milliseconds that the fence lasts.
+ * KEYS: the record. ARGV: version, milliseconds that the fence lasts, then the writers whose guards end.
  *
- * Drops the entry and any lease, raises the minimum to the version where it is lower, and ends one guard. A repetition drops what
- * was filled since, which costs a load and no more.
+ * Drops the entry and any lease, raises the minimum to the version where it is lower, and ends the guards of these writers alone. A
+ * repetition drops what was filled since, which costs a load and no more.
  */
 export const invalidate1 = redisScript(
   'invalidate',
@@ -18,14 +18,16 @@ end
 if state == 'G' then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  for mark in string.gmatch(string.match(redis.call('GET', KEYS[1]), ':(.*)|'), '%d+') do
-    if tonumber(mark) > now then marks[#marks + 1] = mark end
+  local ended = {}
+  for i = 3, #ARGV do ended[ARGV[i]] = true end
+  for ends, writer in string.gmatch(string.match(redis.call('GET', KEYS[1]), ':(.*)|'), '(%d+)/([^,]*)') do
+    if tonumber(ends) > now and not ended[writer] then
+      marks[#marks + 1] = ends .. '/' .. writer
+      fence = math.max(fence, tonumber(ends) - now)
+    end
   end
-  -- The newest goes: a mark that a dead writer left keeps its own end, however many writers come after it.
-  marks[#marks] = nil
-  if #marks > 0 then fence = math.max(fence, tonumber(marks[#marks]) - now) end
 end
-local ends = table.concat(marks, ',')
-redis.call('SET', KEYS[1], (ends == '' and 'T' or 'G') .. minimum .. ':' .. ends .. '|', 'PX', fence)
+local left = table.concat(marks, ',')
+redis.call('SET', KEYS[1], (left == '' and 'T' or 'G') .. minimum .. ':' .. left .. '|', 'PX', fence)
 return 1`,
 );

@@ -19,7 +19,7 @@ if state == 'L' or state == 'G' or state == 'T' then
   local ends = 0
   if state == 'L' then ends = tonumber(string.match(held, '^L%d+:(%d+)/')) end
   if state == 'G' then
-    for mark in string.gmatch(string.match(redis.call('GET', KEYS[1]), ':(.*)|'), '%d+') do
+    for mark in string.gmatch(string.match(redis.call('GET', KEYS[1]), ':(.*)|'), '(%d+)/[^,]*') do
       ends = math.max(ends, tonumber(mark))
     end
   end
