@@ -7,6 +7,8 @@ import { PageCopier } from './page-copier.ts';
 import { Turns } from './turns.ts';
 
 const PAGE = 500;
+/** Each marker is a write, so not every round sends one. */
+const PULSE_MS = 100;
 
 /** A page of a range. */
 interface ReadPage extends FoundPage {
@@ -45,6 +47,7 @@ export class FeedRelay {
   #read = 0;
   #historyRead = false;
   #sent: { readonly startedAt: number; readonly markers: ReadonlyMap<string, string> } | undefined;
+  #sentAt = Number.NEGATIVE_INFINITY;
   readonly #turns = new Turns();
 
   constructor(options: {
@@ -97,18 +100,19 @@ export class FeedRelay {
       this.#ranges = [];
       throw error;
     }
-    if (idle) await this.#caughtUp(startedAt, signal);
+    // Where reads count on it, an empty page proves too little: a replica that lags has nothing to tell either.
+    if (idle && !this.#group.rules.freshReads) await this.#caughtUp(startedAt, signal);
     else await this.#pulse(signal);
     return { applied, idle };
   }
 
-  // A feed that never falls idle proves nothing by itself. So a marker is sent through it, one at a time: when it has come out,
-  // everything that was committed before it is in PostgreSQL.
+  // A marker is sent through the feed, one at a time: when it has come out, everything that was committed before it is in PostgreSQL.
   async #pulse(signal: AbortSignal): Promise<void> {
-    if (!this.#sent) {
-      const startedAt = this.#group.clock.monotonic();
-      this.#sent = { startedAt, markers: await this.#mark(signal) };
-    } else if (!this.#isBehind(this.#sent.markers)) await this.#caughtUp(this.#sent.startedAt, signal);
+    const now = this.#group.clock.monotonic();
+    if (this.#sent && !this.#isBehind(this.#sent.markers)) await this.#caughtUp(this.#sent.startedAt, signal);
+    if (this.#sent || now - this.#sentAt < PULSE_MS) return;
+    this.#sentAt = now;
+    this.#sent = { startedAt: now, markers: await this.#mark(signal) };
   }
 
   async #caughtUp(asOf: number, signal: AbortSignal): Promise<void> {
