@@ -178,6 +178,13 @@ function withoutLifetime(value: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(value).filter(([name]) => name !== TTL_FIELD));
 }
 
+function reservedIssues(value: JsonObject): readonly Issue[] {
+  return RESERVED_FIELDS.filter((name) => Object.hasOwn(value, name)).map((name) => ({
+    path: [name],
+    message: 'this field name is reserved',
+  }));
+}
+
 // Cosmos DB takes a top-level field of this name for the document's lifetime, and refuses any other meaning.
 function lifetimeIssues(value: JsonObject): readonly Issue[] {
   const ttl = Object.hasOwn(value, 'ttl') ? value['ttl'] : undefined;
@@ -252,12 +259,10 @@ export function defineEntity<
       const unportable = known?.portable === true ? [] : portabilityIssues(value);
       if (unportable.length > 0) return unportable;
       if (!isJsonObject(value)) return [{ path: [], message: 'must be an object' }];
-      const reserved = RESERVED_FIELDS.filter((name) => Object.hasOwn(value, name)).map((name) => ({
-        path: [name],
-        message: 'this field name is reserved',
-      }));
       const checked = hidesLifetime && Object.hasOwn(value, TTL_FIELD) ? withoutLifetime(value) : value;
-      return [...reserved, ...lifetimeIssues(value), ...schemaIssues(options.schema, checked, options.name)];
+      const found = schemaIssues(options.schema, checked, options.name);
+      const others = [...reservedIssues(value), ...lifetimeIssues(value)];
+      return others.length === 0 ? found : [...others, ...found];
     },
   });
 }

@@ -47,7 +47,8 @@ export function canonicalJson(value: JsonValue): string {
 // What JSON escapes, and surrogates, of which it escapes the lone ones. Most texts have none, and need no call to be quoted.
 const ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
 
-function quoted(text: string): string {
+/** The JSON of a text, as JSON.stringify makes it. */
+export function quoted(text: string): string {
   return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 

@@ -56,7 +56,8 @@ function changedAt(
   if (isJsonObject(output) && isJsonObject(input)) {
     for (const name of Object.keys(output)) {
       const field = output[name];
-      if (field === undefined) continue;
+      // Most fields are the very value that was given; what is inherited is never one of JSON.
+      if (field === undefined || field === input[name]) continue;
       const changed = changedAt(Object.hasOwn(input, name) ? input[name] : undefined, field);
       if (changed) return [name, ...changed];
     }

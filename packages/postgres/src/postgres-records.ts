@@ -19,7 +19,6 @@ import {
 } from '@polyphase/core';
 import type { Connections, UseOptions } from './connections.ts';
 import { CopyApplier } from './copy-applier.ts';
-import type { Cell } from './driver.ts';
 import { type LiveRow, liveRow, liveWidth } from './live-rows.ts';
 import { RecordWriter } from './record-writer.ts';
 import { type RowRead, readOne } from './row-read.ts';
@@ -29,10 +28,8 @@ import type { KnownTable, Tables } from './tables.ts';
 
 const SCAN_PAGE = 1_000;
 
-/** A live row that was asked for with others. */
-interface PlacedRow extends LiveRow {
-  readonly place: number;
-}
+// For types alone: every place is that of a key.
+const NO_KEY: RecordKey = { partition: [], id: '' };
 
 type Send = ReturnType<Connections['one']>;
 
@@ -81,9 +78,8 @@ export class PostgresRecords implements RecordStore {
     options?: CallOptions,
   ): Promise<readonly (LiveRecord | undefined)[]> {
     const place = this.#place('getMany', options);
-    const rows = await this.#rows((known) => getMany(known, keys), place);
     const records: (LiveRecord | undefined)[] = keys.map(() => undefined);
-    for (const { place: at, record } of rows) records[at] = record;
+    await this.#rows((known) => getMany(known, keys, records), place);
     return records;
   }
 
@@ -163,17 +159,22 @@ export class PostgresRecords implements RecordStore {
   }
 }
 
-// Their keys are those that were asked for, so that no row brings its own.
-function getMany({ statements, table }: KnownTable, keys: readonly RecordKey[]): RowRead<PlacedRow> {
+// Puts the records in their places. Their keys are those that were asked for, so that no row brings its own.
+function getMany(
+  { statements, table }: KnownTable,
+  keys: readonly RecordKey[],
+  records: (LiveRecord | undefined)[],
+): RowRead<LiveRow> {
   const width = liveWidth(table);
-  const placed = (cells: readonly Cell[]): readonly PlacedRow[] => {
-    const place = numberCell(cells[width]) - 1;
-    const key = keys[place];
-    return key ? [{ ...liveRow(table, key, cells), place }] : [];
-  };
   return {
     bound: statements.getMany.bind(keys),
-    rows: (result) => statements.getMany.rows(result).flatMap(placed),
+    rows: (result) =>
+      statements.getMany.rows(result).map((cells) => {
+        const place = numberCell(cells[width]) - 1;
+        const row = liveRow(table, keys[place] ?? NO_KEY, cells);
+        records[place] = row.record;
+        return row;
+      }),
   };
 }
 

@@ -1,7 +1,8 @@
-import { partitionText, type RecordKey, type StoredRecord } from '@polyphase/core';
+import type { RecordKey, StoredRecord } from '@polyphase/core';
 import { sql } from 'kysely';
-import { arrayLiteral, defineStatement, type Statement } from '../statement.ts';
+import { defineStatement, type Statement } from '../statement.ts';
 import { fromRow, readColumns, type Table, tableName } from '../table.ts';
+import { wantedKeys } from './wanted-keys.ts';
 
 /** Reads many records and locks them, always in the order of their keys, so that two pages cannot wait for each other. */
 export function lockRecords(table: Table): Statement<readonly RecordKey[], StoredRecord> {
@@ -11,10 +12,7 @@ export function lockRecords(table: Table): Statement<readonly RecordKey[], Store
       select ${sql.join(names)}
       from ${tableName(table)} as t
       where (t.hyb_pk, ${sql.id('t', table.idColumn)}) in (
-        select * from unnest(
-          ${slot((keys) => arrayLiteral(keys.map((key) => partitionText(key.partition))))}::text[],
-          ${slot((keys) => arrayLiteral(keys.map((key) => key.id)))}::text[]
-        )
+        select * from unnest(${wantedKeys(slot)})
       )
       order by t.hyb_pk, ${sql.id('t', table.idColumn)}
       for update of t`,

@@ -1,9 +1,10 @@
-import { partitionText, type RecordKey } from '@polyphase/core';
+import type { RecordKey } from '@polyphase/core';
 import { sql } from 'kysely';
-import { arrayLiteral, defineStatement, numberCell, type Statement } from '../statement.ts';
+import { defineStatement, numberCell, type Statement } from '../statement.ts';
 import { fromRow, readColumns, type Table, tableName } from '../table.ts';
 import { layoutOf } from './layout.ts';
 import type { ReadRow } from './read-record.ts';
+import { wantedKeys } from './wanted-keys.ts';
 
 /** A record that was asked for with others. */
 export interface WantedRow extends ReadRow {
@@ -17,10 +18,7 @@ export function readRecords(table: Table): Statement<readonly RecordKey[], Wante
   return defineStatement<readonly RecordKey[], WantedRow>(
     (slot) => sql`
       select ${sql.join(names)}, ${layoutOf(table)}, wanted.place
-      from unnest(
-        ${slot((keys) => arrayLiteral(keys.map((key) => partitionText(key.partition))))}::text[],
-        ${slot((keys) => arrayLiteral(keys.map((key) => key.id)))}::text[]
-      ) with ordinality as wanted (pk, id, place)
+      from unnest(${wantedKeys(slot)}) with ordinality as wanted (pk, id, place)
       join ${tableName(table)} as t on t.hyb_pk = wanted.pk and ${sql.id('t', table.idColumn)} = wanted.id`,
     (cells) => ({
       record: fromRow(table, cells),
