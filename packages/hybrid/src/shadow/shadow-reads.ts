@@ -107,8 +107,8 @@ export class ShadowReads {
     const epoch = this.#follow();
     if (epoch === undefined) return;
     const known = this.#shapeOf(shape);
-    for (const of of ['reads', 'noise'] as const)
-      if (known[of].takes(this.options.sample)) this.#put({ of, shape: known, read, epoch });
+    for (const kind of ['reads', 'noise'] as const)
+      if (known[kind].takes(this.options.sample)) this.#put({ of: kind, shape: known, read, epoch });
   }
 
   /** Ends comparisons that are under way. Resolves when no store is asked any more. */
