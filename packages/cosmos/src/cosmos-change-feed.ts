@@ -1,4 +1,3 @@
-import { type ChangeFeedIteratorResponse, ChangeFeedStartFrom } from '@azure/cosmos';
 import {
   type CallOptions,
   type Change,
@@ -8,7 +7,6 @@ import {
   type FeedPage,
   type FeedRange,
   type FeedReadOptions,
-  isJsonObject,
   type JsonObject,
   keyLabel,
   type PartitionLevel,
@@ -27,13 +25,12 @@ import {
 import type { RecordPlace } from './cosmos-write.ts';
 import { belongsTo, type EntityMapping } from './discriminator.ts';
 import { formatMarker, hasPassed, type Mark, parseMarker } from './feed-marker.ts';
+import { FeedPages } from './feed-pages.ts';
 import {
   assemblePosition,
   boundsOf,
-  clipPosition,
   formatPosition,
   parsePosition,
-  rangeId,
   sessionSequence,
 } from './feed-position.ts';
 import { levelOf, levelsAt } from './partition-key.ts';
@@ -41,19 +38,6 @@ import { reservedDocument, reservedId } from './reserved-document.ts';
 
 const DEFAULT_LIMIT = 500;
 const MARKER_TTL_S = 86_400;
-
-/** How long a reader is kept before the container's identity is looked at again, in milliseconds. */
-const READER_AGE_MS = 60_000;
-
-type Response = ChangeFeedIteratorResponse<readonly unknown[]>;
-
-interface Reader {
-  /** Where it stands, so that only whoever goes on from there gets it. */
-  position: string;
-  readonly limit: number;
-  readonly since: number;
-  readonly next: () => Promise<Response>;
-}
 
 /**
  * The change feed of an entity's container, in latest-version mode, range by range, with the entity's own documents.
@@ -65,8 +49,7 @@ export class CosmosChangeFeed implements ChangeFeed {
   readonly #place: RecordPlace;
   readonly #entity: Entity;
   readonly #items: CosmosContainer;
-  // A reader asks the service for the container's identity when it is made, so one is kept for each range.
-  readonly #readers = new Map<string, Reader>();
+  readonly #pages: FeedPages;
   // The first partition that was seen in each range: markers stay in one place, so that they do not gather.
   readonly #seen = new Map<string, readonly PartitionLevel[]>();
 
@@ -74,13 +57,11 @@ export class CosmosChangeFeed implements ChangeFeed {
     this.#place = place;
     this.#entity = place.entity;
     this.#items = place.items;
+    this.#pages = new FeedPages({ items: place.items, entity: place.entity.name });
   }
 
   async ranges(options: CallOptions = {}): Promise<readonly FeedRange[]> {
-    const ranges = await this.#items.run('feed', undefined, options, () =>
-      this.#items.container.getFeedRanges(),
-    );
-    return ranges.map(({ minInclusive, maxExclusive }) => ({ id: rangeId(minInclusive, maxExclusive) }));
+    return this.#pages.ranges(options);
   }
 
   async read(
@@ -89,18 +70,17 @@ export class CosmosChangeFeed implements ChangeFeed {
     options: FeedReadOptions = {},
   ): Promise<FeedPage> {
     const limit = options.limit ?? DEFAULT_LIMIT;
-    const { response, info } = await this.#page(range, { position, limit }, options);
-    const documents = (response.result ?? []).filter(isJsonObject);
-    this.#checkIdentity(documents, info);
-    for (const document of documents) this.#see(range, document, info);
+    const { signal, meter } = options;
+    const page = await this.#pages.read(range, { position, limit, meter }, { signal });
+    for (const document of page.documents) this.#see(range, document, page.info);
     return {
-      changes: documents
+      changes: page.documents
         .filter((it) => !isReserved(it) && belongsTo(this.#place, it))
         .map((it) => toChange(this.#place, it)),
-      position: response.continuationToken,
+      position: page.position,
       // 304: nothing was there. A page that held only the SDK's documents, or others', is not idle: the next may hold more.
-      idle: response.statusCode === 304,
-      serverNowMs: this.#items.dateOf(response.headers, 'feed'),
+      idle: page.idle,
+      serverNowMs: this.#items.dateOf(page.headers, 'feed'),
     };
   }
 
@@ -157,72 +137,6 @@ export class CosmosChangeFeed implements ChangeFeed {
     });
   }
 
-  async #page(
-    range: FeedRange,
-    from: { readonly position: string | undefined; readonly limit: number },
-    options: CallOptions,
-  ): Promise<{ readonly response: Response; readonly info: ContainerInfo }> {
-    const { position, limit } = from;
-    const info = await this.#items.info(options);
-    const kept = this.#readers.get(range.id);
-    this.#readers.delete(range.id);
-    const isFit =
-      kept !== undefined &&
-      kept.position === position &&
-      kept.limit === limit &&
-      performance.now() - kept.since < READER_AGE_MS;
-    const reader = isFit ? kept : await this.#open(range, from, options);
-    const items = this.#items.metered(options.meter);
-    const response = await items.run('feed', undefined, options, reader.next);
-    options.signal?.throwIfAborted();
-    items.charge('feed', response.headers);
-    reader.position = response.continuationToken;
-    this.#readers.set(range.id, reader);
-    return { response, info };
-  }
-
-  async #open(
-    range: FeedRange,
-    from: { readonly position: string | undefined; readonly limit: number },
-    options: CallOptions,
-  ): Promise<Reader> {
-    this.#items.forget();
-    const { rid } = await this.#items.info(options);
-    const { position, limit } = from;
-    const before = position === undefined ? { rid, parts: [] } : parsePosition(position);
-    if (before.rid !== rid) throw this.#recreated();
-    const start = formatPosition({ rid, parts: clipPosition(before.parts, range.id) });
-    const iterator = this.#items.container.items.getChangeFeedIterator<readonly unknown[]>({
-      changeFeedStartFrom: ChangeFeedStartFrom.Continuation(start),
-      maxItemCount: limit,
-    });
-    return {
-      position: position ?? '',
-      limit,
-      since: performance.now(),
-      next: async () => iterator.readNext(),
-    };
-  }
-
-  // A document's _rid starts with its container's (60 of whose 64 bits stand in the first ten characters).
-  #checkIdentity(documents: readonly JsonObject[], info: ContainerInfo): void {
-    const [first] = documents;
-    const rid = first?.['_rid'];
-    if (typeof rid !== 'string' || rid.slice(0, 10) === info.rid.slice(0, 10)) return;
-    this.#items.forget();
-    this.#readers.clear();
-    throw this.#recreated();
-  }
-
-  #recreated(): StoreError {
-    return new StoreError({
-      message:
-        'The container was deleted and created again since this position was taken; remove the checkpoints of its feed and synchronise from the beginning',
-      operation: 'feed',
-      entity: this.#entity.name,
-    });
-  }
-
   #see(range: FeedRange, document: JsonObject, info: ContainerInfo): void {
     if (this.#seen.has(range.id)) return;
     const isScalar = info.partitionPaths.every((path) => levelOf(valueAt(document, path)));
@@ -239,11 +153,11 @@ export class CosmosChangeFeed implements ChangeFeed {
     // Reads from the beginning until something shows: an empty page proves that nothing was there when it was asked for.
     let position: string | undefined;
     for (;;) {
-      const { response } = await this.#page(range, { position, limit: 10 }, options);
-      for (const document of (response.result ?? []).filter(isJsonObject)) this.#see(range, document, info);
+      const page = await this.#pages.read(range, { position, limit: 10 }, options);
+      for (const document of page.documents) this.#see(range, document, info);
       const found = this.#seen.get(range.id);
-      if (found || response.statusCode === 304) return found;
-      position = response.continuationToken;
+      if (found || page.idle) return found;
+      ({ position } = page);
     }
   }
 }
