@@ -6,7 +6,7 @@ import { shareRanges } from './share-ranges.ts';
 /** What {@link RangeLeases} works with. */
 export interface RangeLeasesOptions {
   readonly leases: LeaseManager;
-  /** What the leases' names begin with: what the ranges are ranges of. */
+  /** What the leases' names begin with: what the ranges are ranges of. No other's may begin with it and a colon. */
   readonly name: string;
   /** Name of this worker in leases: no other may have it, nor this one after a restart. */
   readonly holder: string;
@@ -79,12 +79,14 @@ export class RangeLeases {
    */
   async round(ranges: readonly string[], signal?: AbortSignal): Promise<readonly HeldRange[]> {
     const { leases, name, holder } = this.#options;
-    await allOf([this.#alive.take(signal), ...[...this.#inHand.values()].map((it) => it.keep(signal))]);
+    await allOf([this.#alive.take(signal), this.keep(signal)]);
     const known = new Set(this.#inHand.keys());
     const there = await leases.list(`${name}:`, { signal });
     const holders = this.#holders(there, ranges);
     this.#forget(holders);
-    const workers = [...there.values()].map((it) => it.holder);
+    const workers = [...there].flatMap(([lease, by]) =>
+      lease.startsWith(`${name}:worker:`) ? [by.holder] : [],
+    );
     const { take, give } = shareRanges({ me: holder, ranges, holders, workers });
     for (const it of this.#inHand.values()) it.ask(give.includes(it.range) || !ranges.includes(it.range));
     // What the store says is ours and was not known here: the answer was lost.
@@ -95,6 +97,11 @@ export class RangeLeases {
       ...late.map((it) => it.leave()),
     ]);
     return this.held;
+  }
+
+  /** Makes what this worker has last, and takes nothing: while it is about to end. */
+  async keep(signal?: AbortSignal): Promise<void> {
+    await allOf([...this.#inHand.values()].map((it) => it.keep(signal)));
   }
 
   /** Gives everything up, so that the others need not wait. */
