@@ -1,5 +1,5 @@
 import { CosmosClient, PartitionKeyDefinitionVersion } from '@azure/cosmos';
-import type { JsonObject } from '@polyphase/core';
+import type { Duration, JsonObject } from '@polyphase/core';
 import { compositeIndexesFor, cosmosStore } from '@polyphase/cosmos';
 import { CosmosEmulator } from '@polyphase/cosmos-emulator';
 import { postgresStore } from '@polyphase/postgres';
@@ -23,6 +23,11 @@ const POLICIES: { readonly [phase in string]: JsonObject } = {
   '7': { policy: 'postgres-primary', reverseSync: false },
 };
 
+// Phases that nobody asks for: where the walk to them begins, and what keeps it from going past the first.
+const START: { readonly [phase in string]: string } = { '1': '0', '4': '3' };
+const HOLD_GATES = `insert into polyphase.journal (digest, kind, entity, key, reason, issues)
+  values ('hold', 'dead-letter', 'notes', 'hold', 'a test', '[]')`;
+
 describeWith('postgres')('unit.kysely', () => {
   const database = testDatabase();
   const pool = new Pool({ connectionString: database.url, max: 6 });
@@ -36,7 +41,7 @@ describeWith('postgres')('unit.kysely', () => {
   });
   afterAll(() => pool.end());
 
-  async function inPhase(phase: string, otherPhase = phase) {
+  async function inPhase(phase: string, otherPhase = phase, sealTimeout: Duration = protocol.sealTimeout) {
     const emulator = new CosmosEmulator();
     const client = new CosmosClient(emulator.clientOptions());
     const { database: app } = await client.databases.createIfNotExists({ id: 'app' });
@@ -67,7 +72,7 @@ describeWith('postgres')('unit.kysely', () => {
       stores: { cosmos: cosmosStore({ database: app }), postgres },
       entities: [Note, Other],
       config: config(phase, otherPhase),
-      protocol: { ...protocol, hold: '3s' },
+      protocol: { ...protocol, hold: '3s', sealTimeout },
     });
     closing.push(async () => {
       await hybrid.close({ drainMs: 100 });
@@ -150,13 +155,14 @@ describeWith('postgres')('unit.kysely', () => {
     );
   }, 60_000);
 
-  test.each(['0', '2', '3', '4'])(
+  test.each(['0', '1', '2', '3', '4'])(
     'in phase %s it is refused before any request, unless the unit is for PostgreSQL alone',
     async (phase) => {
-      const { hybrid, notes, reached, ask, units } = await inPhase(phase === '4' ? '3' : phase);
-      if (phase === '4') {
-        await ask('4');
-        await reached('4');
+      const { hybrid, notes, reached, ask, units } = await inPhase(START[phase] ?? phase);
+      if (phase === '1') await pool.query(HOLD_GATES);
+      if (phase in START) {
+        await ask(phase === '1' ? '2' : phase);
+        await reached(phase);
       }
       await notes.create({ owner: 'a', id: '1', text: 'x' });
       const refused = hybrid.transaction((unit) => audit(unit, 'refused'));
@@ -197,6 +203,35 @@ describeWith('postgres')('unit.kysely', () => {
     });
     await hybrid.transaction(work, { postgresOnly: true });
     expect(await audits()).toEqual(['1']);
+  }, 60_000);
+
+  test('in phase 5 it is refused before any request, as Cosmos DB is the authority until the flip; after it, it goes', async () => {
+    const { hybrid, ask, reached, units } = await inPhase('2', '6', '30s');
+    let finish: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    let joined: () => void = () => undefined;
+    const under = new Promise<void>((resolve) => {
+      joined = resolve;
+    });
+    // The seal waits for what is under way.
+    const early = hybrid.transaction(async (unit) => {
+      await unit.repository(Note).get({ owner: 'a', id: '1' });
+      joined();
+      await waiting;
+    });
+    await under;
+    await ask('6');
+    await reached('5');
+    const refused = hybrid.transaction((unit) => audit(unit, 'refused'));
+    await expect(refused).rejects.toMatchObject({ code: 'unsupported' });
+    expect([units(), hybrid.status('notes').phase]).toEqual([0, '5']);
+    finish();
+    await early;
+    await reached('6');
+    await hybrid.transaction((unit) => audit(unit, 'late'));
+    expect(await audits()).toEqual(['late']);
   }, 60_000);
 
   test('while the authority moves back it is held, and then told where things live; nothing is written', async () => {
