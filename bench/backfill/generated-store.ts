@@ -29,6 +29,7 @@ export function generatedStore(options: GeneratedStoreOptions): DocumentStore {
   const counted: RecordStore = {
     read: (key, call) => records.read(key, call),
     readMany: (keys, call) => records.readMany(keys, call),
+    getMany: (keys, call) => records.getMany(keys, call),
     query: (plan, call) => records.query(plan, call),
     write: (intent, call) => records.write(intent, call),
     apply: (copies, call) => records.apply(copies, call),
