@@ -83,7 +83,7 @@ export class EntityBackfill {
     const { leases } = stores.postgres;
     const name = `feed:${entity.name}`;
     this.#leases = new RangeLeases({ leases, name, holder, durationMs: leaseMs, clock });
-    this.#loops = new Loops({ clock, pollMs, onFailure: (name, error) => this.#failed(name, error) });
+    this.#loops = new Loops({ clock, pollMs, onFailure: (loop, error) => this.#failed(loop, error) });
   }
 
   /** Resolves when the next entity may begin: history was copied, or will not be. */
