@@ -14,7 +14,7 @@ const backfill = createBackfill({
     postgres: postgresStore({ pool: new Pool({ connectionString: url }) }),
   },
   entities: [Note],
-  requestUnitsPerSecond: 8_000,
+  requestUnitsPerSecond: 4_000,
   poll: 5,
   lease: '1s',
 });
