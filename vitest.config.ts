@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 // Tests run on the sources of sibling packages, not on their builds.
 const shared = {
@@ -16,6 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test-support/src/**/*.test.ts', 'proof/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, 'proof/**/*.integration.test.ts'],
         },
       },
       {
@@ -26,6 +27,7 @@ export default defineConfig({
             'packages/*/test/**/*.integration.test.ts',
             'test-support/test/**/*.integration.test.ts',
             'examples/*/*.integration.test.ts',
+            'proof/**/*.integration.test.ts',
           ],
           globalSetup: ['test-support/src/global-setup.ts'],
           pool: 'forks',

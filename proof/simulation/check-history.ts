@@ -79,8 +79,13 @@ function checkTerms(
 ): readonly Violation[] {
   // Before there is a row, it is term 1.
   const begun = new Map<number, number>([[1, Number.NEGATIVE_INFINITY]]);
-  for (const { term, at } of moves) if (!begun.has(term)) begun.set(term, at);
-  const terms = [...begun].toSorted(([a], [b]) => a - b);
+  const there = new Map(begun);
+  for (const { term, at, notBefore = at } of moves)
+    if (!begun.has(term)) {
+      begun.set(term, notBefore);
+      there.set(term, at);
+    }
+  const terms = [...there].toSorted(([a], [b]) => a - b);
   return operations.flatMap((operation): Violation[] => {
     const version =
       operation.kind === 'get' ? operation.version : lineages.get(operation.key)?.versionOf(operation.id);

@@ -9,20 +9,30 @@ import type { Operation, OperationKind } from './history.ts';
 import { Note, textOf } from './note.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { Opened, SimulatedProcess } from './simulated-process.ts';
+import type { Opened } from './simulated-process.ts';
 
 /** A value of {@link Note}. */
 export type NoteValue = EntityValue<typeof Note>;
 
-/** What {@link Client} works with. */
-export interface ClientOptions {
+/** A process as its clients see it. */
+export interface Service {
   readonly name: string;
-  readonly scheduler: Scheduler;
+  readonly hasEnded: boolean;
+  /** Aborts when it ends. */
+  readonly ended: AbortSignal;
+  /** Makes one attempt at an operation. Undefined while it takes no calls. */
+  readonly perform: ((draft: Draft) => Promise<Attempted>) | undefined;
+}
+
+/** What {@link Client} works with. */
+export interface ClientOptions<Process extends Service> {
+  readonly name: string;
+  readonly scheduler: Pick<Scheduler, 'now' | 'wait' | 'after' | 'note'>;
   readonly random: Random;
   /** Keys that it reads and writes, other clients too. */
   readonly keys: readonly [NoteKey, ...NoteKey[]];
   /** A process that takes calls, if there is one; another one than that, where there is one. */
-  readonly process: (but?: SimulatedProcess) => SimulatedProcess | undefined;
+  readonly process: (but?: Process) => Process | undefined;
   /** What all clients do, noted as it ends. */
   readonly operations: Operation[];
   /** Pause between two operations, in milliseconds, about. */
@@ -30,7 +40,7 @@ export interface ClientOptions {
   /** How long an attempt that nobody waits for may still be on its way. */
   readonly longestMs: number;
   /** Hears of a process that refuses every call. */
-  readonly distrust: (process: SimulatedProcess) => void;
+  readonly distrust: (process: Process) => void;
   readonly tell: (what: string) => void;
   /** Hears of an error that no caller should ever see. */
   readonly astonish: (what: string) => void;
@@ -45,7 +55,8 @@ export interface NoteKey {
 // PostgreSQL may answer in these while Cosmos DB is the authority.
 const LAGGING = new Set<string | undefined>(['3', '4']);
 
-interface Attempted {
+/** What an attempt came to. Plain data, so that it can come from another process. */
+export interface Attempted {
   readonly mayLag?: boolean;
   readonly version?: Version | undefined;
   readonly found?: Stored<NoteValue> | undefined;
@@ -53,7 +64,7 @@ interface Attempted {
 }
 
 /** An operation under way. */
-interface Draft {
+export interface Draft {
   readonly id: string;
   readonly kind: OperationKind;
   readonly key: NoteKey;
@@ -86,16 +97,16 @@ export class Waiting {
  * A client that does one thing after the other. Whatever error it gets, it repeats a write under the same operation id until it is
  * acknowledged or refused, by whichever process takes calls.
  */
-export class Client {
-  readonly #options: ClientOptions;
+export class Client<Process extends Service> {
+  readonly #options: ClientOptions<Process>;
   readonly #waiting: Waiting;
   #isStopping = false;
   #isOver = false;
-  #at: SimulatedProcess | undefined;
+  #at: Process | undefined;
   #count = 0;
   #attempts: Promise<void>[] = [];
 
-  constructor(options: ClientOptions, waiting: Waiting) {
+  constructor(options: ClientOptions<Process>, waiting: Waiting) {
     this.#options = options;
     this.#waiting = waiting;
   }
@@ -160,7 +171,7 @@ export class Client {
     let isDoubtful = false;
     for (;;) {
       const from = this.#sit();
-      const end = from?.hybrid ? await this.#attempt(draft, from, from.hybrid) : 'again';
+      const end = from?.perform ? await this.#attempt(draft, from, from.perform) : 'again';
       if (typeof end === 'object') {
         this.#note(draft, { invokedAt, outcome: 'done', ...seenIn(draft, end) });
         return end.found;
@@ -180,8 +191,8 @@ export class Client {
 
   async #attempt(
     draft: Draft,
-    from: SimulatedProcess,
-    hybrid: Opened,
+    from: Process,
+    make: NonNullable<Service['perform']>,
   ): Promise<Attempted | 'again' | 'unknown' | 'refused' | 'missing'> {
     const { scheduler, astonish, distrust, tell } = this.#options;
     let forget = (): void => undefined;
@@ -195,7 +206,7 @@ export class Client {
       };
     });
     try {
-      const done = perform(draft, hybrid);
+      const done = make(draft);
       this.#attempts.push(isNoMore(done, from.ended));
       const end = await Promise.race([done, tooLong]);
       return end === LONG_AGO ? 'unknown' : end;
@@ -212,8 +223,8 @@ export class Client {
     }
   }
 
-  #sit(): SimulatedProcess | undefined {
-    if (!this.#at || this.#at.hasEnded || !this.#at.hybrid) this.#at = this.#options.process();
+  #sit(): Process | undefined {
+    if (!this.#at || this.#at.hasEnded || !this.#at.perform) this.#at = this.#options.process();
     return this.#at;
   }
 
@@ -277,7 +288,8 @@ function isNoMore(attempt: Promise<unknown>, ended: AbortSignal): Promise<void> 
   });
 }
 
-async function perform(draft: Draft, hybrid: Opened): Promise<Attempted> {
+/** Makes one attempt at an operation through an open hybrid. */
+export async function perform(draft: Draft, hybrid: Opened): Promise<Attempted> {
   const { id, key, rank, ifVersion } = draft;
   const notes = hybrid.repository(Note);
   const options = { operationId: id, ifVersion };

@@ -34,7 +34,10 @@ export interface Operation {
 
 /** A move of the authority, when its row was written. */
 export interface Move {
+  /** When it was there. */
   readonly at: number;
+  /** Since when it may have been there. @default at */
+  readonly notBefore?: number;
   readonly term: number;
   readonly phase: Phase;
 }

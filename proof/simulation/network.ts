@@ -117,8 +117,8 @@ export class Network {
     done.then(
       (result) => {
         // A store that went down meanwhile answers nobody.
-        if (fault === 'error after' || outage(store)) answer(() => reject(lost(call)));
-        else answer(() => resolve(result));
+        const isLost = fault === 'error after' || outage(store);
+        return answer(() => (isLost ? reject(lost(call)) : resolve(result)));
       },
       (error: unknown) => answer(() => reject(error)),
     );

@@ -1,5 +1,6 @@
 import { isPolyphaseError, type PolyphaseConfig } from '@polyphase/core';
 import { createHybrid, type Hybrid, type HybridStores, type ProtocolOptions } from '@polyphase/hybrid';
+import { perform, type Service } from './client.ts';
 import type { Caller, Network } from './network.ts';
 import { Note } from './note.ts';
 import { portsOf } from './ports.ts';
@@ -44,7 +45,7 @@ export interface ProcessOptions {
  *
  * States: opening; open; ended, for good.
  */
-export class SimulatedProcess implements Caller {
+export class SimulatedProcess implements Caller, Service {
   readonly name: string;
   readonly #options: ProcessOptions;
   readonly #end = new AbortController();
@@ -72,6 +73,12 @@ export class SimulatedProcess implements Caller {
   /** Its repositories, once it is open. */
   get hybrid(): Opened | undefined {
     return this.#hybrid;
+  }
+
+  /** Makes one attempt at an operation, once it is open. */
+  get perform(): Service['perform'] {
+    const hybrid = this.#hybrid;
+    return hybrid && ((draft) => perform(draft, hybrid));
   }
 
   /** Opens it; where it cannot, it ends, and whoever watches over it starts another. */

@@ -143,7 +143,8 @@ export class SimulatedStores {
   }
 }
 
-async function allOf(host: RecordHost): Promise<ReadonlyMap<string, StoredRecord>> {
+/** Every record of the one entity in a store, those that are deleted too. */
+export async function allOf(host: RecordHost): Promise<ReadonlyMap<string, StoredRecord>> {
   const records = host.records(Note);
   const all = new Map<string, StoredRecord>();
   for await (const page of records.scan())

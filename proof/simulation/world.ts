@@ -38,7 +38,7 @@ export class World {
   readonly astonishing: string[] = [];
   outage: Outage = () => undefined;
   readonly #options: WorldOptions;
-  readonly #clients: Client[] = [];
+  readonly #clients: Client<SimulatedProcess>[] = [];
   readonly #decided: Journaled[] = [];
   #process: SimulatedProcess | undefined;
   #started = 0;
@@ -166,9 +166,7 @@ export class World {
     process.ended.addEventListener('abort', () => this.#ended(process), { once: true });
     const { revision } = this.#config;
     process.open().then(
-      () => {
-        if (revision !== this.#config.revision) this.#configure(process);
-      },
+      () => (revision === this.#config.revision ? undefined : this.#configure(process)),
       (error: unknown) => this.astonishing.push(`${process.name}: ${String(error)}`),
     );
   }
@@ -181,7 +179,7 @@ export class World {
   }
 
   // As a person would who reads the journal: the body that the authority holds is written again, and the entry is closed.
-  async #decide(operator: Client): Promise<void> {
+  async #decide(operator: Client<SimulatedProcess>): Promise<void> {
     for (;;) {
       await this.scheduler.wait(300, 600, 'operator');
       for (const entry of await this.stores.conflicts()) {
