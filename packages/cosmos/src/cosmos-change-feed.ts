@@ -153,7 +153,7 @@ export class CosmosChangeFeed implements ChangeFeed {
     // Reads from the beginning until something shows: an empty page proves that nothing was there when it was asked for.
     let position: string | undefined;
     for (;;) {
-      const page = await this.#pages.read(range, { position, limit: 10 }, options);
+      const page = await this.#pages.read(range, { position, limit: 10, meter: options.meter }, options);
       for (const document of page.documents) this.#see(range, document, info);
       const found = this.#seen.get(range.id);
       if (found || page.idle) return found;

@@ -167,7 +167,7 @@ export class FeedPages {
   #recreated(): StoreError {
     return new StoreError({
       message:
-        'The container was deleted and created again since this position was taken; remove the checkpoints of its feed and synchronise from the beginning',
+        'The container was deleted and created again since this position was taken; remove the checkpoints of its feed (a backfill does so with startOver) and synchronise from the beginning',
       operation: 'feed',
       entity: this.#entity,
     });

@@ -1,11 +1,11 @@
-import { type Container, CosmosClient, PartitionKeyDefinitionVersion } from '@azure/cosmos';
-import { compositeIndexesFor, cosmosStore } from '@polyphase/cosmos';
-import { CosmosEmulator } from '@polyphase/cosmos-emulator';
+import type { Container } from '@azure/cosmos';
+import { cosmosStore } from '@polyphase/cosmos';
 import { postgresStore } from '@polyphase/postgres';
 import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
 import { Pool } from 'pg';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { createHybrid, type HybridStores } from '../src/index.ts';
+import { noteContainer } from './note-container.ts';
 import { Note, protocol } from './virtual-world.ts';
 
 const CONFIGS: { readonly [phase in string]: object } = {
@@ -29,14 +29,8 @@ describeWith('postgres')('another program with the raw driver', () => {
   afterAll(() => pool.end());
 
   async function inPhase(phase: string) {
-    const client = new CosmosClient(new CosmosEmulator().clientOptions());
+    const { client, database, container } = await noteContainer();
     closing.push(async () => client.dispose());
-    const { database } = await client.databases.create({ id: 'app' });
-    const { container } = await database.containers.create({
-      id: 'notes',
-      partitionKey: { paths: ['/owner'], version: PartitionKeyDefinitionVersion.V2 },
-      indexingPolicy: { compositeIndexes: compositeIndexesFor(Note) },
-    });
     const stores = { cosmos: cosmosStore({ database }), postgres: postgresStore({ pool, timeoutMs: 5_000 }) };
     let revision = 0;
     const config = (wanted: string) => {

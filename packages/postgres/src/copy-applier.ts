@@ -100,7 +100,7 @@ export class CopyApplier {
     const { checkpoint, judgedIn } = options;
     const fence = fenceStatements(judgedIn?.group);
     const advance = checkpoint ? [advanceCheckpoint(checkpoint).bind(checkpoint)] : [];
-    const lock = known.statements.lockMany.bind(page.undecided);
+    const lock = known.statements.lockMany.bind(page.locks);
     const asked = session.run([BEGIN, ...fence, ...advance, lock, known.statements.moment.bind(undefined)]);
     page.makeRows();
     const answers = await asked;
@@ -136,7 +136,7 @@ export class CopyApplier {
       const raced = new Set(asked.filter((text) => !stored.has(text)));
       if (raced.size === 0) return;
       page.reopen(raced);
-      const lock = known.statements.lockMany.bind(page.undecided);
+      const lock = known.statements.lockMany.bind(page.locks);
       rows = known.statements.lockMany.rows((await session.run([lock]))[0]);
     }
   }
@@ -210,6 +210,10 @@ export class CopyApplier {
       );
     const answers = await unlessRefused(session, stores);
     if ('error' in answers) return { kind: 'refused', error: answers.error };
+    const records = groups.flatMap((group) => group.records);
+    // As many as were asked for: then which they were need not be read.
+    if (answers.results.reduce((sum, { rows }) => sum + rows.length, 0) === records.length)
+      return { kind: 'stored', keys: new Set(records.map(({ key }) => keyText(key))) };
     const keys = answers.results.flatMap((answer) => statements.insertMany.rows(answer));
     return { kind: 'stored', keys: new Set(keys.map(textOf)) };
   }

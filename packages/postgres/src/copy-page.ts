@@ -1,15 +1,17 @@
 import {
   type CopyOutcome,
   canonicalJson,
+  compareVersions,
   type Entity,
   type Journaled,
   judgeCopy,
   keyText,
   type RecordCopy,
-  type RecordKey,
   type StoredRecord,
+  UNSTAMPED,
 } from '@polyphase/core';
 import type { Cell } from './driver.ts';
+import type { LockInput } from './sql/lock-records.ts';
 import { textCell } from './statement.ts';
 import { checkRow, type Table, toRow } from './table.ts';
 
@@ -56,12 +58,19 @@ export class CopyPage {
     for (const [i, copy] of copies.entries()) this.#refuseUnmappable(i, copy);
   }
 
-  /** Keys of copies that are not decided yet, each once. */
-  get undecided(): readonly RecordKey[] {
-    const keys = new Map<string, RecordKey>();
-    for (const [i, { record }] of this.#copies.entries())
-      if (this.#outcomes[i] === undefined) keys.set(this.#text(i), record.key);
-    return [...keys.values()];
+  /** Keys of copies that are not decided yet, each once, with the lowest version that replaces what is there. */
+  get locks(): readonly LockInput[] {
+    const locks = new Map<string, LockInput>();
+    for (const [i, copy] of this.#copies.entries()) {
+      if (this.#outcomes[i] !== undefined) continue;
+      const text = this.#text(i);
+      const before = locks.get(text)?.replacedBy;
+      // A copy with conditions of its own may have to be compared with the whole of what is there.
+      const { key, version } = copy.record;
+      const own = copy.base || copy.ifEtag !== undefined ? UNSTAMPED : version;
+      locks.set(text, { key, replacedBy: before && compareVersions(before, own) < 0 ? before : own });
+    }
+    return [...locks.values()];
   }
 
   /** Makes the rows that will most likely be stored, at a moment when there is nothing else to do. */

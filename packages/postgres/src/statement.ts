@@ -68,6 +68,14 @@ export function arrayLiteral(items: readonly Cell[]): string {
   return `{${literal}}`;
 }
 
+/**
+ * Texts of which none is empty or has a line break, as lines, and nothing for null: for `string_to_array(…, E'\n', '')`, which spares
+ * both sides the escaping of an {@link arrayLiteral}.
+ */
+export function lines(items: readonly Cell[]): string {
+  return items.map((item) => item ?? '').join('\n');
+}
+
 /** The row of a statement that answers with none, or with nothing that is read. */
 export const noRow = (): undefined => undefined;
 

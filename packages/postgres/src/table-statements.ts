@@ -11,7 +11,7 @@ import { getRecords } from './sql/get-records.ts';
 import { insertRecords, type RowsInput, type StoredKey } from './sql/insert-records.ts';
 import { listClashes } from './sql/list-clashes.ts';
 import { lockRecord } from './sql/lock-record.ts';
-import { lockRecords } from './sql/lock-records.ts';
+import { type LockInput, lockRecords } from './sql/lock-records.ts';
 import { type Moment, readMoment } from './sql/read-moment.ts';
 import { type ReadRow, readRecord } from './sql/read-record.ts';
 import { readRecords, type WantedRow } from './sql/read-records.ts';
@@ -28,7 +28,7 @@ export interface TableStatements {
   readonly readMany: Statement<readonly RecordKey[], WantedRow>;
   readonly getMany: Statement<readonly RecordKey[], readonly Cell[]>;
   readonly lock: Statement<RecordKey, StoredRecord>;
-  readonly lockMany: Statement<readonly RecordKey[], StoredRecord>;
+  readonly lockMany: Statement<readonly LockInput[], StoredRecord>;
   readonly changedHere: Statement<RecordKey, true>;
   readonly moment: Statement<undefined, Moment>;
   readonly copyMany: (rows: readonly (readonly Cell[])[]) => BoundStatement;

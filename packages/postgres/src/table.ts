@@ -101,7 +101,9 @@ export function tableName({ schema, name }: TableId): RawBuilder<unknown> {
   return sql.id(schema, name);
 }
 
-/** Where the rest is in a row that is read; the cells of fields follow. */
+/** Where some cells are in a row that is read; behind the rest are those of the fields. */
+const DELETED = 4;
+const OPERATIONS = 6;
 const REST = 11;
 
 function ownColumns({ idColumn }: Table): readonly string[] {
@@ -160,6 +162,18 @@ export function fieldColumns({ columns }: Table, at: At): readonly RawBuilder<un
 export function readColumns(table: Table, alias?: string): readonly RawBuilder<unknown>[] {
   const at = columnsOf(alias);
   return [...ownColumns(table).map((name) => READ_AS[name]?.(at) ?? at(name)), ...fieldColumns(table, at)];
+}
+
+/** As {@link readColumns}, but of a row that is `bare` as if it were a tombstone that remembers no operation. */
+export function bareColumns(
+  table: Table,
+  alias: string,
+  bare: RawBuilder<unknown>,
+): readonly RawBuilder<unknown>[] {
+  return readColumns(table, alias).map((column, i) => {
+    if (i === DELETED) return sql`(${column} or ${bare})`;
+    return i === OPERATIONS || i >= REST ? sql`case when not ${bare} then ${column} end` : column;
+  });
 }
 
 /** Type of a column's values in statements. */

@@ -35,6 +35,26 @@ describeWith('postgres')('pages of copies', () => {
     expect(new Set(again.map(({ kind }) => kind))).toEqual(new Set(['same', 'older']));
   });
 
+  it('a copy that is not stored is told the whole of what is there, also where a later one of its key is stored', async () => {
+    const ids = ['late', 'twice', 'based'];
+    await notes.apply(ids.map((id) => copy(id, 5, { n: 5 })));
+    const [late, twice, based] = await notes.readMany(ids.map(keyOf));
+    const another = copy('based', 1, { n: 1 });
+    const outcomes = await notes.apply([
+      copy('late', 4, { n: 4 }),
+      copy('twice', 4, { n: 4 }),
+      copy('twice', 6, { n: 6 }),
+      {
+        record: { ...another.record, version: { term: 2, counter: 1 } },
+        base: { term: 1, counter: 5, digest: 'another' },
+      },
+    ]);
+    expect(outcomes.map(({ kind }) => kind)).toEqual(['older', 'older', 'applied', 'straggler']);
+    expect(outcomes[0]).toEqual({ kind: 'older', there: late });
+    expect(outcomes[1]).toEqual({ kind: 'older', there: twice });
+    expect(outcomes[3]).toEqual({ kind: 'straggler', there: based });
+  });
+
   it('a page whose lease was lost changes nothing at all', async () => {
     const first = await store.leases.acquire('relay', 'a', 1);
     if (first.kind !== 'acquired') throw new Error('not acquired');

@@ -1,5 +1,6 @@
 /** What one apply was and took. */
 export interface Applied {
+  /** How long it was waited for, in milliseconds. */
   readonly ms: number;
   readonly records: number;
   readonly bytes: number;

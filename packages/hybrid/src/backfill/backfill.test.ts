@@ -6,7 +6,7 @@ import {
   keyOfValue,
   StoreError,
 } from '@polyphase/core';
-import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import { type MemoryDocumentStore, memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
 import { FaultPlan, faultyStores } from '../../test/faulty-stores.ts';
@@ -17,8 +17,12 @@ type Given = Partial<Omit<BackfillOptions<readonly [typeof Note, typeof Other]>,
 
 class World {
   readonly clock = manualClock();
-  readonly cosmos = memoryDocumentStore({ clock: this.clock, ranges: 3 });
+  readonly cosmos: MemoryDocumentStore;
   readonly postgres = memoryRelationalStore({ clock: this.clock });
+
+  constructor({ ranges = 3 } = {}) {
+    this.cosmos = memoryDocumentStore({ clock: this.clock, ranges });
+  }
 
   backfill(
     options: Given = {},
@@ -201,6 +205,26 @@ describe('a backfill', () => {
     expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 1, conflicts: 0 });
   });
 
+  it('is not done before it has copied what moved in the feed as it was stamped', async () => {
+    const world = new World({ ranges: 1 });
+    for (let n = 0; n < 1_600; n += 1)
+      await world.cosmos.foreign.put(Note, { id: `${n}`, owner: 'o', text: 'theirs' });
+    let failures = 0;
+    const plan = new FaultPlan({
+      faultAt: (_, name) => {
+        if (failures === 3 || name !== 'postgres.records.apply') return undefined;
+        failures += 1;
+        return 'error before';
+      },
+    });
+    const { cosmos, postgres } = faultyStores(world, plan);
+    const stores = { cosmos: charging(cosmos, 50), postgres };
+    const { backfill } = world.backfill({ order: ['notes'], requestUnitsPerSecond: 50 }, stores);
+    expect(await world.passing(backfill.run())).toMatchObject([{ state: 'done' }]);
+    expect(failures).toBe(3);
+    expect(await world.rows(Note)).toBe(1_600);
+  });
+
   it('leaves an entity whose authority is PostgreSQL', async () => {
     const world = new World();
     await world.fill(Note, 2);
@@ -285,7 +309,7 @@ describe('progress', () => {
     const end = seen.at(-1)?.at ?? 0;
     const late = between.filter(({ records }) => records >= 2_000);
     for (const { at, secondsLeft } of late)
-      expect(Math.abs(at + (secondsLeft ?? 0) * 1_000 - end)).toBeLessThan(1_500);
+      expect(Math.abs(at + (secondsLeft ?? 0) * 1_000 - end)).toBeLessThan(2_000);
     expect(late.length).toBeGreaterThan(0);
     expect(seen.at(-1)?.bytes).toBeGreaterThan(3_000 * 30);
     // Nine pages and more of 50 units at 100 units a second.
@@ -371,7 +395,7 @@ describe('a backfill that fails', () => {
         expect(await world.rows(Note)).toBe(41);
       }
     expect(died).toBeGreaterThan(60);
-  });
+  }, 30_000);
 });
 
 type Read = ChangeFeed['read'];

@@ -2,15 +2,14 @@ import {
   authorityOf,
   type ControlRow,
   type Entity,
-  type FeedRange,
   FencedError,
+  type HeldRange,
   isTransientError,
+  RangeLeases,
   type RequestCost,
   UnknownOutcomeError,
 } from '@polyphase/core';
 import { Loops } from '../loops.ts';
-import { HeldLease } from '../phases/held-lease.ts';
-import { checkpointName } from '../relay/checkpoint-name.ts';
 import { FeedWatch } from '../relay/feed-watch.ts';
 import type { CopySides } from '../relay/judge-page.ts';
 import type { BackfillControl } from './backfill-control.ts';
@@ -35,7 +34,7 @@ export interface EntityBackfillOptions {
 const ENDED: ReadonlySet<BackfillState> = new Set(['done', 'cancelled', 'left', 'stopped', 'failed']);
 
 /**
- * The copy of one entity in this process: lanes that take turns at the ranges of its feed, each under the lease of its range, and a
+ * The copy of one entity in this process: lanes that take turns at the ranges of its feed that this process has, as they are shared among all processes, and a
  * supervisor that looks at what is wanted, at who is the authority, and at how far all workers together are.
  *
  * States: see {@link BackfillState}. A lane that fails goes on after a pause when trying again may help; else the copy has failed.
@@ -50,9 +49,12 @@ export class EntityBackfill {
   readonly #settled = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #stopped: Promise<void> | undefined;
-  // Ranges in the order in which they come up next, and those at which a lane is.
-  #queue: FeedRange[] = [];
+  readonly #leases: RangeLeases;
+  // The ranges as they are now; those at which a lane is; and when a lane was last at each of those that this process has.
+  #ranges: readonly string[] = [];
   readonly #inTurn = new Set<string>();
+  readonly #served = new Map<string, number>();
+  #turns = 0;
   #row: ControlRow | undefined;
   #state: BackfillState = 'waiting';
   #total: number | undefined;
@@ -61,13 +63,13 @@ export class EntityBackfill {
 
   constructor(options: EntityBackfillOptions) {
     const { entity, settings, pace } = options;
-    const { stores, clock, pollMs } = settings;
+    const { stores, clock, pollMs, holder, leaseMs } = settings;
     this.#options = options;
     const { checkpoints } = stores.postgres;
     const feed = stores.cosmos.changes(entity);
     this.#ledger = new BackfillLedger({ checkpoints, entity: entity.name });
     this.#timeLeft = new TimeLeft({ clock });
-    this.#watch = new FeedWatch({ group: { entity, clock }, feed, checkpoints });
+    this.#watch = new FeedWatch({ group: { entity, clock }, feed, checkpoints, meter: this.#meter });
     this.#copier = new RangeCopier({
       sides: this.#sides(),
       feed,
@@ -78,7 +80,10 @@ export class EntityBackfill {
       goesOn: () => this.#isCopying,
       onDone: (counts) => this.#ledger.add(counts),
     });
-    this.#loops = new Loops({ clock, pollMs, onFailure: (name, error) => this.#failed(name, error) });
+    const { leases } = stores.postgres;
+    const name = `feed:${entity.name}`;
+    this.#leases = new RangeLeases({ leases, name, holder, durationMs: leaseMs, clock });
+    this.#loops = new Loops({ clock, pollMs, onFailure: (loop, error) => this.#failed(loop, error) });
   }
 
   /** Resolves when the next entity may begin: history was copied, or will not be. */
@@ -115,6 +120,7 @@ export class EntityBackfill {
   start(): void {
     const { rangesAtOnce } = this.#options.settings;
     this.#loops.start('progress', () => this.#supervise());
+    this.#loops.start('ranges', () => this.#share());
     for (let lane = 1; lane <= rangesAtOnce; lane += 1) this.#loops.start('copy', () => this.#lane());
   }
 
@@ -132,7 +138,8 @@ export class EntityBackfill {
   async #stop(): Promise<void> {
     if (!ENDED.has(this.#state)) this.#state = 'stopped';
     await this.#loops.stop('The backfill was stopped');
-    await this.#ledger.note().catch((error: unknown) => this.#options.onTrouble('closing', error));
+    for (const end of await Promise.allSettled([this.#leases.leave(), this.#ledger.note()]))
+      if (end.status === 'rejected') this.#options.onTrouble('closing', end.reason);
     this.#options.onProgress(this.progress);
     this.#settled.resolve();
     this.#ended.resolve();
@@ -168,8 +175,7 @@ export class EntityBackfill {
     if (wish === 'cancel') return this.#end('cancelled');
     if (wish === 'pause') return this.#become('paused');
     this.#total ??= await cosmos.records(entity).count({ signal, meter: this.#meter });
-    const ranges = await cosmos.changes(entity).ranges({ signal });
-    this.#enqueue(ranges);
+    this.#ranges = (await cosmos.changes(entity).ranges({ signal })).map(({ id }) => id);
     const isOver = await this.#watch.historyRead(signal);
     if (!isOver) return this.#become('copying');
     if (!settings.follow) return this.#end('done');
@@ -206,53 +212,38 @@ export class EntityBackfill {
     return this.#options.settings.pollMs;
   }
 
-  // Ranges that are gone were split, or merged; the new ones go on from their checkpoints.
-  #enqueue(ranges: readonly FeedRange[]): void {
-    const now = new Set(ranges.map(({ id }) => id));
-    const known = new Set(this.#queue.map(({ id }) => id));
-    this.#queue = [
-      ...this.#queue.filter(({ id }) => now.has(id)),
-      ...ranges.filter(({ id }) => !known.has(id)),
-    ];
+  // In a loop of its own: while Cosmos DB lets the supervisor wait, what is held must not run out.
+  async #share(): Promise<number> {
+    const { pollMs, leaseMs } = this.#options.settings;
+    if (this.#isCopying) await this.#leases.round(this.#ranges, this.#loops.signal);
+    else if (this.#inTurn.size === 0) await this.#leases.leave();
+    return Math.min(pollMs, leaseMs / 5);
   }
 
   async #lane(): Promise<number> {
     const { pollMs } = this.#options.settings;
-    const range = this.#isCopying ? this.#next() : undefined;
-    if (!range) return pollMs;
-    this.#inTurn.add(range.id);
+    const held = this.#isCopying ? this.#next() : undefined;
+    if (!held) return pollMs;
+    const idleMs = pollMs / this.#leases.held.length;
+    this.#inTurn.add(held.range);
     try {
-      const lease = this.#leaseOf(range);
-      if (!(await lease.take(this.#loops.signal))) return pollMs / this.#queue.length;
-      try {
-        return (await this.#copier.turn(range, lease, this.#loops.signal)) ? pollMs / this.#queue.length : 0;
-      } finally {
-        // Where it cannot be given up, it runs out.
-        await lease.leave().catch((error: unknown) => this.#options.onTrouble('copy', error));
-      }
+      return (await this.#copier.turn(held, this.#loops.signal)) ? idleMs : 0;
     } finally {
-      this.#inTurn.delete(range.id);
+      this.#inTurn.delete(held.range);
+      // Where it cannot be given up, it runs out.
+      if (held.isAskedFor)
+        await held.leave().catch((error: unknown) => this.#options.onTrouble('copy', error));
     }
   }
 
-  // The range that has waited longest goes to the end of the queue.
-  #next(): FeedRange | undefined {
-    const at = this.#queue.findIndex(({ id }) => !this.#inTurn.has(id));
-    const [range] = at < 0 ? [] : this.#queue.splice(at, 1);
-    if (range) this.#queue.push(range);
-    return range;
-  }
-
-  #leaseOf(range: FeedRange): HeldLease {
-    const { entity, settings } = this.#options;
-    const { stores, holder, leaseMs, clock } = settings;
-    return new HeldLease({
-      leases: stores.postgres.leases,
-      name: checkpointName(entity, range.id),
-      holder,
-      durationMs: leaseMs,
-      clock,
-    });
+  // The range that has waited longest.
+  #next(): HeldRange | undefined {
+    const servedAt = ({ range }: HeldRange): number => this.#served.get(range) ?? 0;
+    const [next] = this.#leases.held
+      .filter((it) => !it.isAskedFor && !this.#inTurn.has(it.range))
+      .toSorted((a, b) => servedAt(a) - servedAt(b));
+    if (next) this.#served.set(next.range, ++this.#turns);
+    return next;
   }
 
   // Whether the loop must end.

@@ -1,11 +1,11 @@
-import type { ChangeFeed, Checkpoint, CheckpointStore, Clock, ControlRow, FeedRange } from '@polyphase/core';
-import type { HeldLease } from '../phases/held-lease.ts';
+import type { ChangeFeed, Checkpoint, CheckpointStore, Clock, ControlRow, HeldRange } from '@polyphase/core';
 import { checkpointName } from '../relay/checkpoint-name.ts';
 import type { CopySides, FoundPage } from '../relay/judge-page.ts';
 import { PageCopier } from '../relay/page-copier.ts';
 import type { BackfillCounts } from './backfill-ledger.ts';
 import type { Pace } from './pace.ts';
 import { pageBytes } from './page-bytes.ts';
+import { startWaiting } from './waited.ts';
 
 const PAGE = 500;
 
@@ -48,13 +48,14 @@ export class RangeCopier {
   }
 
   /**
-   * Takes a turn under a lease that is held. Tells whether the range had nothing more to give.
+   * Takes a turn at a range that is held, until another worker lacks it. Tells whether it had nothing more to give.
    *
    * @throws `FencedError` when another worker has the range now; whatever the stores throw
    */
-  async turn(range: FeedRange, lease: HeldLease, signal: AbortSignal): Promise<boolean> {
+  async turn(held: HeldRange, signal: AbortSignal): Promise<boolean> {
     const { sides, feed, checkpoints, goesOn } = this.#options;
     const prefix = checkpointName(sides.entity, '');
+    const range = { id: held.range };
     const name = checkpointName(sides.entity, range.id);
     const known = await checkpoints.list(prefix, { signal });
     const positions = new Map([...known].map(([of, { position }]) => [of.slice(prefix.length), position]));
@@ -64,16 +65,15 @@ export class RangeCopier {
       for (;;) {
         const found = await ahead;
         ahead = undefined;
-        if (!goesOn()) return false;
+        if (!goesOn() || held.isAskedFor) return false;
         const { position, idle } = found.page;
         if (!idle) {
           ahead = this.#read(range, position, signal);
           // Whether it fails is asked when its turn has come.
           ahead.catch(() => undefined);
         }
-        await lease.take(signal);
         if (found.page.changes.length > 0 || position !== at?.position)
-          at = await this.#copy(found, { name, at, lease }, signal);
+          at = await this.#copy(found, { name, at, held }, signal);
         if (idle || !ahead) return true;
       }
     } finally {
@@ -82,7 +82,11 @@ export class RangeCopier {
     }
   }
 
-  async #read(range: FeedRange, position: string | undefined, signal: AbortSignal): Promise<FoundPage> {
+  async #read(
+    range: { readonly id: string },
+    position: string | undefined,
+    signal: AbortSignal,
+  ): Promise<FoundPage> {
     const { feed, pace, row: latest, onDone } = this.#options;
     await pace.ready(signal);
     // As it was before the page was read: what is stamped belongs to the term in which it was found.
@@ -99,16 +103,16 @@ export class RangeCopier {
     {
       name,
       at,
-      lease,
-    }: { readonly name: string; readonly at: Checkpoint | undefined; readonly lease: HeldLease },
+      held,
+    }: { readonly name: string; readonly at: Checkpoint | undefined; readonly held: HeldRange },
     signal: AbortSignal,
   ): Promise<Checkpoint> {
     const { pace, clock, onDone } = this.#options;
     const { position, changes } = found.page;
     const expected = at?.revision ?? 0;
-    const startedAt = clock.monotonic();
-    const copied = await this.#copier.copy(found, { name, expected, position, lease: lease.proof() }, signal);
-    const ms = clock.monotonic() - startedAt;
+    const waited = startWaiting(clock);
+    const copied = await this.#copier.copy(found, { name, expected, position, lease: held.proof() }, signal);
+    const ms = waited();
     const bytes = pageBytes(found.page);
     const { applied, stamped, setAside } = copied;
     onDone({ records: changes.length, bytes, applied, stamped, setAside });

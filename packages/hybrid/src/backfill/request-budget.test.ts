@@ -93,8 +93,18 @@ describe('RequestBudget', () => {
     const storm = await send(budget, clock, { seconds: 60, units: 20, capacity: 0 });
     expect(storm.refusals).toBeGreaterThan(0);
     expect(budget.perSecond).toBeLessThan(40);
-    await clock.advance(60_000);
-    expect(budget.perSecond).toBeGreaterThan(300);
+    const after = await send(budget, clock, { seconds: 60, units: 20, capacity: 10_000 });
+    expect(budget.perSecond).toBe(400);
+    expect(after.perSecond).toBeGreaterThan(300);
+  });
+
+  it('finds out what the store takes when it was refused before anything was known', async () => {
+    const clock = manualClock();
+    const budget = new RequestBudget({ clock });
+    await send(budget, clock, { seconds: 20, units: 20, capacity: 0 });
+    expect(budget.perSecond).toBe(10);
+    const after = await send(budget, clock, { seconds: 30, units: 300, capacity: 3_000 });
+    expect(after.perSecond).toBeGreaterThan(1_500);
   });
 
   it('stops waiting when its signal aborts', async () => {

@@ -1,4 +1,4 @@
-import type { ChangeFeed, CheckpointStore, FeedRange } from '@polyphase/core';
+import type { ChangeFeed, CheckpointStore, FeedRange, RequestMeter } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import { checkpointName } from './checkpoint-name.ts';
 
@@ -12,28 +12,39 @@ export class FeedWatch {
   readonly #group: Pick<Group, 'clock' | 'entity'>;
   readonly #feed: ChangeFeed;
   readonly #checkpoints: CheckpointStore;
+  readonly #meter: RequestMeter | undefined;
   #history: ReadonlyMap<string, string> | undefined;
-  #historyRead = false;
+  #setsToPass = 2;
 
   constructor(options: {
     readonly group: Pick<Group, 'clock' | 'entity'>;
     readonly feed: ChangeFeed;
     readonly checkpoints: CheckpointStore;
+    /** Hears what the markers took. */
+    readonly meter?: RequestMeter;
   }) {
     this.#group = options.group;
     this.#feed = options.feed;
     this.#checkpoints = options.checkpoints;
+    this.#meter = options.meter;
   }
 
-  /** Whether PostgreSQL has held everything that was there when this was asked first: the backfill is done. */
+  /**
+   * Whether PostgreSQL has held everything that was there when this was asked first: the backfill is done.
+   *
+   * A document that was stamped by a process that died before it was copied has moved in the feed, behind the markers. So a second
+   * set of markers is written when the first is passed, and that is the end.
+   */
   async historyRead(signal: AbortSignal): Promise<boolean> {
-    if (this.#historyRead) return true;
-    this.#history ??= await this.#mark(signal);
-    const behind = await this.#behind(this.#history, signal);
-    // A range that was split has other markers to pass.
-    if (behind === 'gone') this.#history = undefined;
-    this.#historyRead = behind === 'no';
-    return this.#historyRead;
+    while (this.#setsToPass > 0) {
+      this.#history ??= await this.#mark(signal);
+      const behind = await this.#behind(this.#history, signal);
+      if (behind === 'yes') return false;
+      // Behind a set that was passed comes the next; a range that was split has other markers to pass.
+      this.#history = undefined;
+      if (behind === 'no') this.#setsToPass -= 1;
+    }
+    return true;
   }
 
   /** The date of Cosmos DB, in milliseconds. */
@@ -59,7 +70,7 @@ export class FeedWatch {
   async #mark(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const markers = new Map<string, string>();
     for (const range of await this.#feed.ranges({ signal }))
-      markers.set(range.id, await this.#feed.mark(range, { signal }));
+      markers.set(range.id, await this.#feed.mark(range, { signal, meter: this.#meter }));
     return markers;
   }
 

@@ -1,4 +1,10 @@
-import { type CheckpointAdvance, keyText, type RecordCopy, type RequestMeter } from '@polyphase/core';
+import {
+  type CheckpointAdvance,
+  type CopyOutcome,
+  keyText,
+  type RecordCopy,
+  type RequestMeter,
+} from '@polyphase/core';
 import { type CopySides, type FoundPage, judgePage } from './judge-page.ts';
 
 /** What became of one page. */
@@ -61,8 +67,15 @@ export class PageCopier {
       journal: judged.journal,
       signal,
     });
-    const applied = outcomes.filter((outcome) => outcome.kind === 'applied').length;
-    return { applied, stamped: stamped.length, setAside: judged.journal.length };
+    const count = (...kinds: readonly CopyOutcome['kind'][]): number =>
+      outcomes.filter(({ kind }) => kinds.includes(kind)).length;
+    // What the table refuses has changed nothing; what is of two minds is kept beside.
+    const refused = count('changed', 'diverged', 'straggler');
+    return {
+      applied: count('applied'),
+      stamped: stamped.length,
+      setAside: judged.journal.length + refused,
+    };
   }
 
   async #write(copies: readonly RecordCopy[], signal: AbortSignal): Promise<readonly RecordCopy[]> {

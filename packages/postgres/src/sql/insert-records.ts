@@ -1,6 +1,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Cell } from '../driver.ts';
-import { arrayLiteral, defineStatement, type SlotMaker, type Statement, textCell } from '../statement.ts';
+import {
+  arrayLiteral,
+  defineStatement,
+  lines,
+  type SlotMaker,
+  type Statement,
+  textCell,
+} from '../statement.ts';
 import { type Table, tableName, writeColumns } from '../table.ts';
 
 /** The cells of many records, column by column. */
@@ -21,11 +28,24 @@ export function rowsInput(table: Table, rows: readonly (readonly Cell[])[], clas
   return { columns: writeColumns(table).map((_, i) => rows.map((row) => row[i] ?? null)), clash };
 }
 
+// The values of these types, and partition texts, are never empty and have no line break: JSON escapes it.
+const LINES: ReadonlySet<string> = new Set([
+  'int',
+  'bigint',
+  'smallint',
+  'double precision',
+  'boolean',
+  'timestamptz',
+  'jsonb',
+]);
+
 /** The rows of an input as a table, one array for each column, so that one text serves any number of rows. */
 export function unnested(table: Table, slot: SlotMaker<RowsInput>): RawBuilder<unknown> {
   const columns = writeColumns(table);
-  const arrays = columns.map(
-    ({ type }, i) => sql`${slot((input) => arrayLiteral(input.columns[i] ?? []))}::${sql.raw(type)}[]`,
+  const arrays = columns.map(({ name, type }, i) =>
+    name === 'hyb_pk' || LINES.has(type)
+      ? sql`string_to_array(${slot((input) => lines(input.columns[i] ?? []))}::text, E'\\n', '')::${sql.raw(type)}[]`
+      : sql`${slot((input) => arrayLiteral(input.columns[i] ?? []))}::${sql.raw(type)}[]`,
   );
   return sql`unnest(${sql.join(arrays)}) as rows (${sql.join(columns.map(({ name }) => sql.id(name)))})`;
 }
