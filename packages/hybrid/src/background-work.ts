@@ -7,6 +7,7 @@ import {
   type RelationalStore,
   type Wish,
 } from '@polyphase/core';
+import type { Pace } from './backfill/pace.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
 import { Loops } from './loops.ts';
 import { Controller } from './phases/controller.ts';
@@ -15,7 +16,7 @@ import { HeldLease } from './phases/held-lease.ts';
 import { Membership } from './phases/membership.ts';
 import { openByRow } from './phases/opening.ts';
 import { PHASES, type PhaseRules } from './phases/phase-table.ts';
-import { FeedRelay } from './relay/feed-relay.ts';
+import { FeedRelay, type RelayProgress } from './relay/feed-relay.ts';
 import { FeedWatch } from './relay/feed-watch.ts';
 import { ReverseRelay } from './relay/reverse-relay.ts';
 import type { Role } from './roles.ts';
@@ -30,6 +31,8 @@ export interface BackgroundWorkOptions {
   /** Name of this process in leases. */
   readonly holder: string;
   readonly notices: Notices<HybridNotices>;
+  /** How fast history may be copied. */
+  readonly pace: Pace;
   /** Where config wants the entity now. */
   readonly wish: () => Wish;
 }
@@ -83,6 +86,7 @@ export class BackgroundWork {
         group,
         feed,
         lease: this.#copies,
+        pace: options.pace,
         onFresh: (asOf, signal) => this.#membership.noteFresh(asOf, signal),
       });
     this.#reverse = cosmos && new ReverseRelay({ group, postgres });
@@ -119,8 +123,8 @@ export class BackgroundWork {
   }
 
   /** Changes that this process has read from the feed, and whether it has seen the end of history. */
-  get copied(): { readonly read: number; readonly historyRead: boolean } {
-    return this.#relay?.progress ?? { read: 0, historyRead: false };
+  get copied(): RelayProgress {
+    return this.#relay?.progress ?? { read: 0, historyRead: false, requestUnits: 0 };
   }
 
   /**

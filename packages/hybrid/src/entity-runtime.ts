@@ -11,6 +11,7 @@ import {
   type Wish,
   type WriteResult,
 } from '@polyphase/core';
+import type { Pace } from './backfill/pace.ts';
 import { BackgroundWork } from './background-work.ts';
 import { DataRouter } from './data-router.ts';
 import { EntityRecords } from './entity-records.ts';
@@ -19,6 +20,7 @@ import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';
 import { openByPermit } from './phases/opening.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
+import type { RelayProgress } from './relay/feed-relay.ts';
 import type { Role } from './roles.ts';
 import { SecondWriter } from './second-writer.ts';
 import { ShadowReads } from './shadow/shadow-reads.ts';
@@ -35,6 +37,8 @@ export interface EntityRuntimeOptions {
   /** Name of this process in leases. */
   readonly holder: string;
   readonly notices: Notices<HybridNotices>;
+  /** How fast history may be copied. */
+  readonly pace: Pace;
 }
 
 /**
@@ -103,6 +107,7 @@ export class EntityRuntime {
         roles: options.roles,
         holder,
         notices,
+        pace: options.pace,
         wish: () => this.#wish,
       });
   }
@@ -119,8 +124,8 @@ export class EntityRuntime {
   }
 
   /** Records that the feed relay has read, and whether it has seen the end of history. */
-  get copied(): { readonly read: number; readonly historyRead: boolean } {
-    return this.#work?.copied ?? { read: 0, historyRead: false };
+  get copied(): RelayProgress {
+    return this.#work?.copied ?? { read: 0, historyRead: false, requestUnits: 0 };
   }
 
   /**

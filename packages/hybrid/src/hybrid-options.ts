@@ -61,6 +61,16 @@ export interface HybridOptions<Stores extends HybridStores, Entities extends rea
   readonly config: ConfigFor<Stores, Entities> | LoadedConfig | ConfigSource;
   /** Times and bounds of the protocol. @default those of the options */
   readonly protocol?: ProtocolOptions;
+  /** How history is copied while application calls go on. */
+  readonly backfill?: {
+    /**
+     * Request units that this process spends in a second, at most, in reads of the feed and in stamps, until history is copied. Below it the
+     * rate falls when Cosmos DB answers 429 and rises again.
+     *
+     * @default none: it begins to be bounded with the first 429
+     */
+    readonly requestUnitsPerSecond?: number;
+  };
   /** Where time comes from. @default the machine's clock */
   readonly clock?: Clock;
   /**

@@ -1,6 +1,7 @@
 import { type Authority, authorityOf, type GateAnswer, type Phase, type Wish } from '@polyphase/core';
 import type { EntityRuntime } from './entity-runtime.ts';
 import { PHASE_NAMES, plannedPhases } from './phases/phase-table.ts';
+import type { RelayProgress } from './relay/feed-relay.ts';
 import type { ShadowStatus } from './shadow/shadow-reads.ts';
 
 /** Where one entity is, where config wants it, and what is in the way. */
@@ -16,8 +17,8 @@ export interface EntityStatus {
   readonly term: number;
   /** Milliseconds since PostgreSQL is known to have held every change of Cosmos DB; Infinity when that was never known. */
   readonly lagMs: number;
-  /** Changes that were read from the feed since this process began, and whether the end of history was seen. */
-  readonly copied: { readonly read: number; readonly historyRead: boolean };
+  /** Changes that this process has read from the feed, whether it has seen the end of history, and what that took. */
+  readonly copied: RelayProgress;
   /** How long flips held calls in this process, in milliseconds: every flip that is over, in sum. */
   readonly heldMs: number;
   /** What shadow reads found in this process; empty but in phase 2. */

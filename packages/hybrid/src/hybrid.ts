@@ -9,6 +9,7 @@ import {
   StoreRepository,
   systemClock,
 } from '@polyphase/core';
+import { Pace } from './backfill/pace.ts';
 import { ConfigFollower, type ConfigFollowerOptions } from './config/config-follower.ts';
 import { checkRevision, resolveConfig } from './config/resolve-config.ts';
 import { EntityRuntime } from './entity-runtime.ts';
@@ -241,6 +242,7 @@ export async function createHybrid<
   });
   // Two processes of one name are two holders all the same.
   const holder = `${options.processName ?? 'process'}-${crypto.randomUUID()}`;
+  const pace = new Pace({ clock, mostPerSecond: requestUnits(options) });
   const registered = new Map<string, Registered>();
   for (const entity of entities) {
     // A store that maps names checks the map against all entities, and is prepared for them one by one.
@@ -260,6 +262,7 @@ export async function createHybrid<
           roles,
           holder,
           notices,
+          pace,
         }),
       });
   }
@@ -283,6 +286,12 @@ function rolesOf(roles: readonly Role[] = ROLES): ReadonlySet<Role> {
       message: `roles must be some of ${ROLES.join(', ')}; there is ${strange.join(', ') || 'none'}`,
     });
   return new Set(roles);
+}
+
+function requestUnits({ backfill }: Pick<HybridOptions<HybridStores, []>, 'backfill'>): number | undefined {
+  const most = backfill?.requestUnitsPerSecond;
+  if (most === undefined || most >= 10) return most;
+  throw new InvalidOptionsError({ message: 'backfill.requestUnitsPerSecond must be a number, 10 or more' });
 }
 
 function isSource(config: object): config is ConfigSource {

@@ -57,6 +57,7 @@ export { type HybridRepository, type RepositoryOf } from './hybrid-repository.ts
 export { type EntityStatus, type PlannedStep } from './hybrid-status.ts';
 export { type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
 export { type ProtocolOptions } from './protocol-limits.ts';
+export { type RelayProgress } from './relay/feed-relay.ts';
 export { type Role } from './roles.ts';
 export { type ShadowMismatch, type ShadowStatus } from './shadow/shadow-reads.ts';
 export { type ShadowTally } from './shadow/tally-window.ts';

@@ -3,6 +3,7 @@ import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memo
 import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
 import { Note } from '../../test/virtual-world.ts';
+import { Pace } from '../backfill/pace.ts';
 import { Group } from '../phases/group.ts';
 import { HeldLease } from '../phases/held-lease.ts';
 import { protocolLimits } from '../protocol-limits.ts';
@@ -34,7 +35,7 @@ async function relaying(
   group.observe(await postgres.control.create(rowIn(phase, 2)));
   const advance = () => postgres.control.advance('notes', 1, { phase: '2', term: 3 }, { exclusive: true });
   const feed = cosmos.changes(Note);
-  const replica = { lags: false };
+  const replica = { lags: false, requestUnits: 0 };
   const busy: ChangeFeed = {
     ranges: (options) => feed.ranges(options),
     mark: (range, options) => feed.mark(range, options),
@@ -43,6 +44,7 @@ async function relaying(
     read: async (range, position, options) => {
       const page = await feed.read(range, position, replica.lags ? { ...options, limit: 0 } : options);
       await afterPage({ advance });
+      options?.meter?.({ requestUnits: replica.requestUnits, throttled: 0 });
       return page;
     },
   };
@@ -54,7 +56,13 @@ async function relaying(
     clock,
   });
   await lease.take();
-  const relay = new FeedRelay({ group, feed: busy, lease, onFresh: async (asOf) => group.noteFresh(asOf) });
+  const relay = new FeedRelay({
+    group,
+    feed: busy,
+    lease,
+    pace: new Pace({ clock, mostPerSecond: 100 }),
+    onFresh: async (asOf) => group.noteFresh(asOf),
+  });
   const watch = new FeedWatch({ group, feed, checkpoints: postgres.checkpoints });
   return { replica, clock, cosmos, postgres, group, relay, watch, signal: new AbortController().signal };
 }
@@ -124,5 +132,30 @@ describe('FeedRelay', () => {
     replica.lags = false;
     await rounds();
     expect(group.stalenessMs).toBeLessThan(500);
+  });
+
+  it('reads history within the budget, and what comes after it at once', async () => {
+    const { replica, clock, cosmos, relay, signal } = await relaying(async () => undefined, '1');
+    const put = (from: number, to: number) =>
+      Promise.all(
+        Array.from({ length: to - from }, (_, i) =>
+          cosmos.foreign.put(Note, { id: `${from + i}`, owner: 'a', text: 'x' }),
+        ),
+      );
+    await put(0, 1_600);
+    replica.requestUnits = 50;
+    const over = new AbortController();
+    const reading = (async () => {
+      while (!relay.progress.historyRead) await relay.round(signal);
+    })().finally(() => over.abort());
+    while (!over.signal.aborted) await clock.advance(clock.nextMs ?? 1);
+    await reading;
+    const pages = relay.progress.requestUnits / 50;
+    expect(pages).toBeGreaterThanOrEqual(4);
+    expect(clock.monotonic()).toBeGreaterThanOrEqual((pages - 2) * 500);
+    const before = clock.monotonic();
+    await put(1_600, 3_000);
+    for (let round = 0; round < 8; round += 1) await relay.round(signal);
+    expect([relay.progress.read >= 3_000, clock.monotonic()]).toEqual([true, before]);
   });
 });

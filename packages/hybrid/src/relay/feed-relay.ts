@@ -1,4 +1,7 @@
-import type { ChangeFeed, CheckpointAdvance, FeedRange } from '@polyphase/core';
+import type { ChangeFeed, CheckpointAdvance, FeedRange, RequestCost } from '@polyphase/core';
+import type { Pace } from '../backfill/pace.ts';
+import { pageBytes } from '../backfill/page-bytes.ts';
+import { startWaiting } from '../backfill/waited.ts';
 import type { Group } from '../phases/group.ts';
 import type { HeldLease } from '../phases/held-lease.ts';
 import { checkpointName } from './checkpoint-name.ts';
@@ -29,22 +32,27 @@ export interface RelayProgress {
   readonly read: number;
   /** Whether PostgreSQL has held everything that Cosmos DB had at some moment since: the backfill is done. */
   readonly historyRead: boolean;
+  /** Request units that the relay has spent in this process. */
+  readonly requestUnits: number;
 }
 
 /**
  * Copies committed changes from Cosmos DB's change feed to PostgreSQL: from the beginning of history, so that it is backfill and
- * capture in one order per key. See {@link PageCopier} for what happens to a page.
+ * capture in one order per key. See {@link PageCopier} for what happens to a page. While it reads history it yields to the users of both
+ * stores; after that nothing is put off, since others wait for what it copies.
  */
 export class FeedRelay {
   readonly #group: Group;
   readonly #feed: ChangeFeed;
   readonly #lease: HeldLease;
   readonly #onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
+  readonly #pace: Pace;
   readonly #copier: PageCopier;
   readonly #positions = new Map<string, string>();
   readonly #revisions = new Map<string, number>();
   #ranges: readonly FeedRange[] = [];
   #read = 0;
+  #requestUnits = 0;
   #historyRead = false;
   #sent: { readonly startedAt: number; readonly markers: ReadonlyMap<string, string> } | undefined;
   #sentAt = Number.NEGATIVE_INFINITY;
@@ -55,6 +63,8 @@ export class FeedRelay {
     readonly feed: ChangeFeed;
     /** The right to copy this feed. */
     readonly lease: HeldLease;
+    /** How fast history may be copied. */
+    readonly pace: Pace;
     /** Is told at which moment of the monotonic clock PostgreSQL held everything. */
     readonly onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
   }) {
@@ -62,12 +72,16 @@ export class FeedRelay {
     this.#feed = options.feed;
     this.#lease = options.lease;
     this.#onFresh = options.onFresh;
-    this.#copier = new PageCopier(options.group);
+    this.#pace = options.pace;
+    this.#copier = new PageCopier(options.group, {
+      ready: (signal) => this.#ready(signal),
+      meter: this.#meter,
+    });
   }
 
   /** Where the relay is. */
   get progress(): RelayProgress {
-    return { read: this.#read, historyRead: this.#historyRead };
+    return { read: this.#read, historyRead: this.#historyRead, requestUnits: this.#requestUnits };
   }
 
   /** Forgets where it was: another process may copy meanwhile. */
@@ -88,10 +102,11 @@ export class FeedRelay {
     let idle = true;
     try {
       for (const range of this.#ranges) {
+        await this.#ready(signal);
         // As it was before the page was read: what is stamped belongs to the term in which it was found.
         const { row } = this.#group;
         const position = this.#feed.positionOf(range, this.#positions);
-        const page = await this.#feed.read(range, position, { limit: PAGE, signal });
+        const page = await this.#feed.read(range, position, { limit: PAGE, signal, meter: this.#meter });
         applied += await this.#copy({ range, page, row }, signal);
         idle &&= page.idle;
       }
@@ -154,10 +169,24 @@ export class FeedRelay {
       position: page.position,
       lease: this.#lease.proof(),
     };
+    const waited = startWaiting(this.#group.clock);
     const { applied } = await this.#copier.copy({ page, row }, checkpoint, signal);
+    const ms = waited();
     this.#positions.set(range.id, page.position);
     this.#revisions.set(range.id, checkpoint.expected + 1);
     this.#read += page.changes.length;
+    const records = page.changes.length;
+    if (!this.#historyRead && records > 0)
+      await this.#pace.applied({ ms, records, bytes: pageBytes(page) }, signal);
     return applied;
+  }
+
+  readonly #meter = (cost: RequestCost): void => {
+    this.#pace.meter(cost);
+    this.#requestUnits += cost.requestUnits;
+  };
+
+  async #ready(signal: AbortSignal): Promise<void> {
+    if (!this.#historyRead) await this.#pace.ready(signal);
   }
 }
