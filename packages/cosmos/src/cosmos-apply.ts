@@ -1,10 +1,12 @@
 import {
   type CopyOptions,
   type CopyOutcome,
+  InvalidDataError,
   judgeCopy,
   keyLabel,
   keyText,
   type RecordCopy,
+  type StoredRecord,
   sameExpiry,
   UnknownOutcomeError,
   UnsupportedError,
@@ -84,7 +86,8 @@ async function applyCopy(
   }
   let last: unknown;
   for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
-    const found = await findRecord(place, record.key, { operation: 'apply', signal });
+    const found = await findReadable(place, record, signal);
+    if (!found) return { kind: 'changed', there: undefined };
     const { record: there, taken } = found;
     if (taken) throw idTaken(place, record.key, 'apply');
     const verdict = judgeCopy(wanted, there);
@@ -118,6 +121,20 @@ async function applyCopy(
     key: keyLabel(record.key),
     cause: lost ?? last,
   });
+}
+
+// Undefined: another program uses the reserved field. The feed sets that aside, and it must not keep other copies from their places.
+async function findReadable(
+  place: RecordPlace,
+  { key }: StoredRecord,
+  signal: AbortSignal | undefined,
+): Promise<FoundRecord | undefined> {
+  try {
+    return await findRecord(place, key, { operation: 'apply', signal });
+  } catch (error) {
+    if (InvalidDataError.isInstance(error)) return undefined;
+    throw error;
+  }
 }
 
 // Writes the document, to live for what remains; of a record that has expired, does what the service would.

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@polyphase/core';
+import { type JsonObject, recordDigest } from '@polyphase/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultPlan } from '../test/faulty-stores.ts';
 import { Note, VirtualWorld } from '../test/virtual-world.ts';
@@ -25,6 +25,15 @@ async function inPhase(phase: string): Promise<VirtualWorld> {
   await world.until(phase, () => world.hybrid.status('notes').phase === phase);
   await world.clock.advance(500);
   return world;
+}
+
+// Another program writes the document, with a stamp that it made up.
+async function stampedAs(world: VirtualWorld, version: { term: number; counter: number }): Promise<void> {
+  const records = world.cosmos.records(Note);
+  const now = await records.read(key);
+  if (!now) throw new Error('no record');
+  const value = body('theirs');
+  await records.apply([{ record: { ...now, value, digest: recordDigest(value), version } }]);
 }
 
 const textIn = async (world: VirtualWorld) => (await world.postgres.records(Note).read(key))?.value?.['text'];
@@ -81,6 +90,27 @@ describe('while Cosmos DB is the authority', () => {
     await world.until('blocked', () => blocked().some((one) => one.name === 'both stores hold the same'));
     expect(blocked()[0]?.seen).toContain('1 (removed)');
     expect(world.hybrid.status('notes').authority).toBe('cosmos');
+  });
+
+  it('a document whose stamp is of a later term keeps gates closed until it is mended', async () => {
+    const world = await inPhase('2');
+    const before = await world.cosmos.records(Note).read(key);
+    await stampedAs(world, { term: 9, counter: 1 });
+    await world.clock.advance(2_000);
+    expect(await world.postgres.journal.list('notes')).toMatchObject([
+      {
+        kind: 'dead-letter',
+        issues: [{ path: ['_h', 't'] }],
+        bodies: { theirs: expect.stringContaining('theirs') },
+      },
+    ]);
+    expect((await world.postgres.records(Note).read(key))?.version).toEqual(before?.version);
+    await world.wish({ policy: 'postgres-primary', flip: 'auto' });
+    const blocked = () => world.hybrid.status('notes').blockedBy;
+    await world.until('blocked', () => blocked().some((one) => one.name === 'no dead letters'));
+    await world.cosmos.foreign.put(Note, body('mended'));
+    await world.until('6', () => world.hybrid.status('notes').phase === '6');
+    expect(await textIn(world)).toBe('mended');
   });
 
   it('a row of a later term is journaled, and not stamped against for ever', async () => {
@@ -182,6 +212,39 @@ describe('while PostgreSQL is the authority', () => {
     expect((await world.hybrid.repository(Note).get({ owner: 'a', id: '1' }))?.value.text).toBe(
       'ours, later',
     );
+  });
+
+  it.each([
+    ['of this term, with a counter above ours', { term: 2, counter: Number.MAX_SAFE_INTEGER - 1 }],
+    ['of a later term', { term: 9, counter: 1 }],
+  ])('a document with a stamp %s is journaled with both bodies, and not applied', async (_, version) => {
+    const world = await inPhase('6');
+    await stampedAs(world, version);
+    await world.clock.advance(2_000);
+    expect(await textIn(world)).toBe('ours');
+    expect(await world.postgres.journal.list('notes')).toMatchObject([
+      {
+        kind: 'conflict',
+        bodies: { theirs: expect.stringContaining('theirs'), ours: expect.stringContaining('ours') },
+      },
+    ]);
+  });
+
+  it('a new document with a stamp of this term is journaled, and not applied', async () => {
+    const world = await inPhase('6');
+    const now = await world.cosmos.records(Note).read(key);
+    if (!now) throw new Error('no record');
+    const other = { partition: ['a'], id: '2' };
+    const record = {
+      ...now,
+      key: other,
+      value: { ...body('theirs'), id: '2' },
+      version: { term: 2, counter: 5 },
+    };
+    await world.cosmos.records(Note).apply([{ record }]);
+    await world.clock.advance(2_000);
+    expect(await world.hybrid.repository(Note).get({ owner: 'a', id: '2' })).toBeUndefined();
+    expect(await world.postgres.journal.count('notes')).toEqual({ deadLetters: 0, conflicts: 1 });
   });
 
   it('a new document is journaled, and not applied', async () => {

@@ -72,6 +72,7 @@ export class Gates {
         ];
       case "6 5'":
         return [
+          (signal) => this.deadLettersMended(signal),
           (signal) => this.#reverseSmall(signal),
           (signal) => this.conflictsDecided(signal),
           (signal) => this.#documentsFit(signal),
@@ -80,12 +81,17 @@ export class Gates {
       case '6 7':
         return [
           () => this.#soaked(),
+          (signal) => this.deadLettersMended(signal),
           (signal) => this.#reverseSmall(signal),
           (signal) => this.conflictsDecided(signal),
           (signal) => this.#sameInBoth(0, signal),
         ];
       case '7r 6':
-        return [(signal) => this.#reverseSmall(signal), (signal) => this.#sameInBoth(0, signal)];
+        return [
+          (signal) => this.deadLettersMended(signal),
+          (signal) => this.#reverseSmall(signal),
+          (signal) => this.#sameInBoth(0, signal),
+        ];
       default:
         return [];
     }

@@ -8,6 +8,7 @@ import {
   type FeedPage,
   firstCounter,
   InvalidDataError,
+  type Issue,
   isJsonObject,
   type Journaled,
   type JsonObject,
@@ -60,6 +61,12 @@ const WRITTEN_AROUND =
   'The document was written around the SDK after PostgreSQL became the authority; decide which body holds';
 const ROW_AHEAD =
   'The row in PostgreSQL is of a later term than the authority; find out where it came from, and remove it';
+const UNFIT = 'The document cannot be stored as a record; mend it in Cosmos DB, or declare the entity loose';
+const TERM_AHEAD: Issue = {
+  path: ['_h', 't'],
+  message:
+    'the stamp is of a term that has not begun; take the field "_h" out, and the document is stamped anew',
+};
 
 /** Decides what is to be done with a page of the feed. Reads rows in PostgreSQL, and writes nothing anywhere. */
 export async function judgePage(
@@ -72,9 +79,10 @@ export async function judgePage(
     .map((change) => change.record);
   const judged =
     row && authorityOf(row.phase) === 'postgres'
-      ? await judgeStragglers(sides, records, signal)
+      ? await judgeStragglers(sides, records, { term: row.term, signal })
       : await judgeHistory(sides, records, {
           found: { term: row?.term ?? 1, serverNowMs: page.serverNowMs },
+          lastTerm: row ? Math.max(row.term, sides.term) : Number.POSITIVE_INFINITY,
           signal,
         });
   const letters = page.changes.flatMap((change) => deadLetter(sides.entity, change));
@@ -87,7 +95,11 @@ export async function judgePage(
 async function judgeHistory(
   sides: CopySides,
   records: readonly StoredRecord[],
-  { found, signal }: { readonly found: Found; readonly signal: AbortSignal },
+  {
+    found,
+    lastTerm,
+    signal,
+  }: { readonly found: Found; readonly lastTerm: number; readonly signal: AbortSignal },
 ): Promise<JudgedPage> {
   const rows = await rowsOf(sides, records, signal);
   const copies: RecordCopy[] = [];
@@ -97,7 +109,9 @@ async function judgeHistory(
     const row = rows[i];
     const verdict = compareCopies(record, row);
     const isFit = verdict === 'newer' || (verdict === 'same' && expireTogether(record, row));
-    if (record.version.term !== 0 && isFit) copies.push({ record });
+    // Nobody of ours wrote it: as a row it would stand above every later write.
+    if (record.version.term > lastTerm) journal.push(asDeadLetter(sides.entity, record, TERM_AHEAD));
+    else if (record.version.term !== 0 && isFit) copies.push({ record });
     // A row of a later term (a table put back from elsewhere) stands above every stamp of this one: stamping would never end.
     else if (row && row.version.term > found.term) {
       // Unless the authority moved while the page was on its way: then the row is no stray, and the rules of that side hold.
@@ -112,23 +126,34 @@ async function judgeHistory(
   return { copies, stamps, corrections: [], journal };
 }
 
-// PostgreSQL is the authority: nothing is stamped any more. What carries a stamp goes through the conditional apply, which keeps
-// stragglers; what carries none was written around the SDK, and both bodies are kept for a person to decide.
+// PostgreSQL is the authority: nothing is stamped any more. What carries a stamp of an earlier term goes through the conditional apply,
+// which keeps stragglers. What carries none, or one of this term that no row has reached, was written around the SDK: only rows are
+// copied under this term. Both bodies are kept for a person to decide.
 async function judgeStragglers(
   sides: CopySides,
   records: readonly StoredRecord[],
-  signal: AbortSignal,
+  { term, signal }: { readonly term: number; readonly signal: AbortSignal },
 ): Promise<JudgedPage> {
-  const foreign = records.filter((record) => record.version.term === 0);
-  const rows = await rowsOf(sides, foreign, signal);
-  const journal = foreign.flatMap((theirs, i) =>
-    theirs.digest === rows[i]?.digest
+  const doubtful = records.filter(({ version }) => version.term === 0 || version.term >= term);
+  const rows = await rowsOf(sides, doubtful, signal);
+  const foreign = new Set<StoredRecord>();
+  const journal = doubtful.flatMap((theirs, i) => {
+    const row = rows[i];
+    if (theirs.version.term !== 0 && !isAhead(theirs, row)) return [];
+    foreign.add(theirs);
+    return theirs.digest === row?.digest
       ? []
-      : [conflict(sides.entity, { theirs, ours: rows[i] }, WRITTEN_AROUND)],
-  );
-  const ours = records.filter((record) => compareVersions(record.version, { term: 0, counter: 0 }) > 0);
+      : [conflict(sides.entity, { theirs, ours: row }, WRITTEN_AROUND)];
+  });
+  const ours = records.filter((record) => !foreign.has(record));
   const corrections = await judgeLifetimes(sides, ours, signal);
   return { copies: ours.map((record) => ({ record })), stamps: [], corrections, journal };
+}
+
+// A tombstone may be there longer than its row.
+function isAhead(record: StoredRecord, row: StoredRecord | undefined): boolean {
+  if (!row) return record.value !== undefined;
+  return compareVersions(record.version, row.version) > 0;
 }
 
 // What was long on its way to Cosmos DB, or was touched there under its stamp, would outlive its row, or end before it.
@@ -182,11 +207,22 @@ function deadLetter(entity: Entity, change: Change): Journaled[] {
       kind: 'dead-letter',
       entity: entity.name,
       key: nameOf(entity, change),
-      reason: 'The document cannot be stored as a record; mend it in Cosmos DB, or declare the entity loose',
+      reason: UNFIT,
       issues,
       bodies: { theirs: body, ours: undefined },
     },
   ];
+}
+
+function asDeadLetter(entity: Entity, record: StoredRecord, issue: Issue): Journaled {
+  return {
+    kind: 'dead-letter',
+    entity: entity.name,
+    key: keyText(record.key),
+    reason: UNFIT,
+    issues: [issue],
+    bodies: { theirs: record.value && JSON.stringify(record.value), ours: undefined },
+  };
 }
 
 // A label may be that of several documents. Where there is a key, a later version of the document is known by it.
