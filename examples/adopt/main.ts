@@ -16,7 +16,7 @@ await using hybrid = await createHybrid({
   stores: engines.stores,
   entities: [Account],
   config: { revision: 1, entities: { accounts: { policy: 'cosmos-only' } } },
-  protocol: { lease: '2s', armedLease: '500ms', poll: '50ms' }, // shorter than in production
+  protocol: { lease: '2s', armedLease: '500ms', poll: '50ms', shadowWindow: '500ms' }, // shorter than in production
 });
 const raw = rawAccounts(engines.container);
 const moved = movedAccounts(hybrid.repository(Account));

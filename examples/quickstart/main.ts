@@ -36,8 +36,8 @@ await using hybrid = await createHybrid({
       features: { policy: 'cosmos-only' },
     },
   },
-  // As in production, only shorter: 30 s and 5 s are the defaults.
-  protocol: { lease: '4s', armedLease: '1s', poll: '50ms' },
+  // As in production, only shorter and with fewer reads: 30 s, 5 s, 300 and an hour are the defaults.
+  protocol: { lease: '4s', armedLease: '1s', poll: '50ms', shadowReads: 20, shadowWindow: '2s' },
 });
 
 const traffic = new Traffic({

@@ -21,6 +21,8 @@ const PROTOCOL = {
   memberLease: '1s',
   soak: 0,
   reconcileAge: '1m',
+  shadowReads: 2,
+  shadowWindow: 400,
 } as const satisfies ProtocolOptions;
 
 /** What {@link SimulatedProcess} works with. */

@@ -201,6 +201,7 @@ export {
 } from './repository.ts';
 export { type RequestCost, type RequestMeter } from './request-meter.ts';
 export { backoffMs, type RetryOptions, retryTransient } from './retry.ts';
+export { type NotedTallies, type ShadowTallies, type ShadowTally } from './shadow-tallies.ts';
 export {
   type CacheStore,
   type DocumentStore,

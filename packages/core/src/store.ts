@@ -9,6 +9,7 @@ import type { LeaseManager } from './lease.ts';
 import type { Members } from './members.ts';
 import type { PermitStore } from './permit.ts';
 import type { CallOptions, RecordStore } from './record-store.ts';
+import type { ShadowTallies } from './shadow-tallies.ts';
 import type { RunUnit, UnitSql } from './unit-of-work.ts';
 
 /** What a store says about an entity before a phase may change: one answer for each thing that was looked at. */
@@ -52,6 +53,7 @@ export interface RelationalStore extends RecordHost {
   readonly kind: 'rows';
   readonly control: ControlStore;
   readonly members: Members;
+  readonly shadowTallies: ShadowTallies;
   readonly dirtyKeys: DirtyKeys;
   readonly journal: Journal;
   /**

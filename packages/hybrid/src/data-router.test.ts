@@ -58,6 +58,7 @@ async function routing(reads: ResolvedReads) {
   const shadow = new ShadowReads({
     group,
     shadow: { sample: 1, concurrency: 1, queue: 1, wanted: true },
+    holder: 'me',
     onMismatch: () => undefined,
   });
   const policy = { maxStalenessMs: 1_000, reads };

@@ -81,6 +81,7 @@ export class EntityRuntime {
     this.shadow = new ShadowReads({
       group: this.group,
       shadow: options.policy.shadow,
+      holder,
       onMismatch: (mismatch) => notices.tell('shadowMismatch', { entity: entity.name, ...mismatch }),
     });
     this.#router = new DataRouter({

@@ -20,6 +20,7 @@ export {
   type PolyphaseError,
   type Query,
   SealedError,
+  type ShadowTally,
   type Stored,
   StoreError,
   ThrottledError,
@@ -60,4 +61,3 @@ export { type ProtocolOptions } from './protocol-limits.ts';
 export { type RelayProgress } from './relay/feed-relay.ts';
 export { type Role } from './roles.ts';
 export { type ShadowMismatch, type ShadowStatus } from './shadow/shadow-reads.ts';
-export { type ShadowTally } from './shadow/tally-window.ts';

@@ -11,7 +11,7 @@ import {
 import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { type ManualClock, manualClock } from '@polyphase/core/testing';
 import { z } from 'zod';
-import { createHybrid, type Hybrid, type HybridStores } from '../src/index.ts';
+import { createHybrid, type Hybrid, type HybridStores, type ProtocolOptions } from '../src/index.ts';
 import { FaultPlan, faultyStores } from './faulty-stores.ts';
 
 /** The entity of the walks. */
@@ -42,6 +42,8 @@ export const protocol = {
   poll: 20,
   memberLease: '2s',
   soak: 0,
+  shadowReads: 2,
+  shadowWindow: 100,
 } as const;
 
 type Opened = Hybrid<HybridStores, readonly [typeof Note, typeof Other]>;
@@ -61,16 +63,20 @@ export class VirtualWorld {
   };
 
   readonly #note: typeof Note;
+  readonly #protocol: ProtocolOptions;
 
   constructor(
     options: {
       readonly cache?: (options: { readonly clock: ManualClock }) => CacheStore;
       /** The entity of the walks, as this world has it. @default Note */
       readonly note?: typeof Note;
+      /** Times and bounds that differ. @default those of the walks */
+      readonly protocol?: ProtocolOptions;
     } = {},
   ) {
     this.#cache = options.cache?.({ clock: this.clock });
     this.#note = options.note ?? Note;
+    this.#protocol = { ...protocol, ...options.protocol };
   }
 
   /** The process that is at work. */
@@ -95,7 +101,7 @@ export class VirtualWorld {
         },
         entities: [this.#note, Other],
         config: { loaded: this.#wish },
-        protocol,
+        protocol: this.#protocol,
         clock: this.clock,
       });
       try {

@@ -6,6 +6,7 @@ import { configTable } from './migrations/000003-config.ts';
 import { rawWrites } from './migrations/000004-raw-writes.ts';
 import { rawExpiry } from './migrations/000005-raw-expiry.ts';
 import { members } from './migrations/000006-members.ts';
+import { shadowTallies } from './migrations/000007-shadow-tallies.ts';
 import { entityTable } from './migrations/entity-table.ts';
 import { wantedTable } from './table.ts';
 import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
@@ -74,6 +75,7 @@ export function entityMigrations(entities: readonly Entity[], names: TableNames)
       '000004-raw-writes': rawWrites,
       '000005-raw-expiry': rawExpiry,
       '000006-members': members,
+      '000007-shadow-tallies': shadowTallies,
       ...Object.fromEntries(
         entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),

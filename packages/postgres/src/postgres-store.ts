@@ -19,6 +19,7 @@ import { PostgresJournal } from './postgres-journal.ts';
 import { PostgresLeaseManager } from './postgres-lease-manager.ts';
 import { PostgresMembers } from './postgres-members.ts';
 import { PostgresRecords } from './postgres-records.ts';
+import { PostgresShadowTallies } from './postgres-shadow-tallies.ts';
 import { postgresRunUnit } from './postgres-unit-of-work.ts';
 import { wantedTable } from './table.ts';
 import {
@@ -117,6 +118,7 @@ export function postgresStore<Db = unknown>(options: PostgresStoreOptions): Post
     leases: new PostgresLeaseManager({ connections }),
     control: new PostgresControlStore({ connections }),
     members: new PostgresMembers({ connections }),
+    shadowTallies: new PostgresShadowTallies({ connections }),
     dirtyKeys: new PostgresDirtyKeys({
       connections,
       tableOf: (name) => {

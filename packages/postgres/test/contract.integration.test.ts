@@ -11,6 +11,7 @@ import {
   queryCases,
   recordCases,
   repositoryCases,
+  shadowTallyCases,
   unitOfWorkCases,
 } from '@polyphase/core/testing';
 import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
@@ -18,7 +19,7 @@ import { Pool } from 'pg';
 import { afterAll, beforeAll, it } from 'vitest';
 import { type PostgresStore, postgresStore } from '../src/index.ts';
 
-const SDK_TABLES = ['control', 'lease', 'checkpoint', 'dirty_key', 'journal'];
+const SDK_TABLES = ['control', 'lease', 'checkpoint', 'dirty_key', 'journal', 'shadow_tally'];
 
 // What takes a second connection while it holds one hangs where there is one alone.
 describeWith('postgres').each([10, 1])(
@@ -63,6 +64,7 @@ describeWith('postgres').each([10, 1])(
     bindContract(controlCases, binding);
     bindContract(leaseCases, binding);
     bindContract(memberCases.filter(fits), binding);
+    bindContract(shadowTallyCases, binding);
     bindContract(checkpointCases, binding);
     bindContract(dirtyKeyCases, binding);
     bindContract(journalCases, binding);

@@ -20,6 +20,7 @@ import {
   queryCases,
   recordCases,
   repositoryCases,
+  shadowTallyCases,
   unitOfWorkCases,
 } from '../testing/index.ts';
 import { memoryCacheStore, memoryConfigSource, memoryDocumentStore, memoryRelationalStore } from './index.ts';
@@ -88,6 +89,7 @@ describe('memory rows', () => {
   bindContract(dirtyKeyCases, binding);
   bindContract(journalCases, binding);
   bindContract(memberCases, binding);
+  bindContract(shadowTallyCases, binding);
   bindContract(leaseCases, binding);
   bindContract(checkpointCases, binding);
 });

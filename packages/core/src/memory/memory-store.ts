@@ -15,6 +15,7 @@ import { MemoryMembers } from './memory-members.ts';
 import { MemoryPermits } from './memory-permits.ts';
 import { MemoryRecords, type RowParts } from './memory-records.ts';
 import { MemorySequence } from './memory-sequence.ts';
+import { MemoryShadowTallies } from './memory-shadow-tallies.ts';
 import { MemoryTable } from './memory-table.ts';
 import { turn } from './memory-turn.ts';
 import { memoryRunUnit } from './memory-unit-of-work.ts';
@@ -179,6 +180,7 @@ export function memoryRelationalStore(options: MemoryStoreOptions = {}): Relatio
     ...recordHost({ clock, tables, leases, checkpoints, rows }),
     control,
     members: new MemoryMembers({ clock, control }),
+    shadowTallies: new MemoryShadowTallies({ clock }),
     dirtyKeys,
     journal,
   };

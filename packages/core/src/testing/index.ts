@@ -28,4 +28,5 @@ export { permitCases } from './permit-cases.ts';
 export { queryCases } from './query-cases.ts';
 export { recordCases } from './record-suite.ts';
 export { repositoryCases } from './repository-cases.ts';
+export { shadowTallyCases } from './shadow-tally-cases.ts';
 export { unitOfWorkCases } from './unit-of-work-cases.ts';

@@ -2,6 +2,7 @@ import { type GateAnswer, type Journal, keyLabel, type Phase, type RelationalSto
 import { DRIFT } from '../protocol-limits.ts';
 import { type Comparison, compareRecent, compareStores } from '../reconcile/compare-stores.ts';
 import type { FeedWatch } from '../relay/feed-watch.ts';
+import { shadowAnswers } from '../shadow/shadow-gate.ts';
 import type { Group } from './group.ts';
 
 const PATIENCE_MS = 5_000;
@@ -54,7 +55,11 @@ export class Gates {
           (signal) => this.#sameInBoth(0, signal),
         ];
       case '2 3':
-        return [() => this.#following(), (signal) => this.deadLettersMended(signal)];
+        return [
+          () => this.#following(),
+          (signal) => this.deadLettersMended(signal),
+          (signal) => this.#readsAgree(signal),
+        ];
       case '3 4':
         return [
           () => this.#following(),
@@ -154,6 +159,17 @@ export class Gates {
         `${wantedMs} ms: leases to write that were granted before end by then`,
       ),
     ];
+  }
+
+  async #readsAgree(signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    const { entity, row, limits, phaseMs } = this.#group;
+    const { shadowWindowMs } = limits;
+    const found = await this.#postgres.shadowTallies.list(entity.name, row?.epoch ?? 0, shadowWindowMs, {
+      signal,
+    });
+    const { answers, enough } = shadowAnswers(found, limits, phaseMs);
+    if (enough || answers.some(({ passed }) => !passed)) return answers;
+    return [...answers, ...(await this.#sameInBoth(0, signal))];
   }
 
   async #following(): Promise<readonly GateAnswer[]> {

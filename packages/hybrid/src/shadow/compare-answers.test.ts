@@ -142,7 +142,7 @@ describe('compareAnswers', () => {
     for (const ask of [get('1'), query]) {
       const changing: Ask = async (records, signal) => {
         const answer = await ask(records, signal);
-        return records === at.authority ? answer.map((it) => it && { ...it, value: {} }) : answer;
+        return records === at.authority ? answer.map((record) => record && { ...record, value: {} }) : answer;
       };
       expect(await at.compare(changing)).toEqual({ kind: 'agrees' });
     }

@@ -66,6 +66,7 @@ function serving(options: Partial<ResolvedShadow> = {}, row = rowIn('2', '2')) {
   const shadow = new ShadowReads({
     group,
     shadow: { sample: 1, concurrency: 4, queue: 100, wanted: true, ...options },
+    holder: 'me',
     onMismatch: (mismatch) => told.push(mismatch),
   });
   const done = async () => undefined;

@@ -1,10 +1,16 @@
-import { keyLabel, type RecordKey, type ResolvedShadow, TimeoutError } from '@polyphase/core';
+import {
+  keyLabel,
+  type RecordKey,
+  type ResolvedShadow,
+  type ShadowTally,
+  TimeoutError,
+} from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
 import { orAborted } from '../phases/or-aborted.ts';
 import { withinTime } from '../phases/time-limit.ts';
 import { compareAnswers, type ShadowedRead } from './compare-answers.ts';
 import { Sampler } from './sampler.ts';
-import { type ShadowTally, TallyWindow } from './tally-window.ts';
+import { TallyWindow } from './tally-window.ts';
 
 const MAX_SHAPES = 100;
 const OTHER_SHAPES = 'other shapes';
@@ -60,6 +66,7 @@ interface Job {
  */
 export class ShadowReads {
   readonly #group: Group;
+  readonly #holder: string;
   readonly #onMismatch: (mismatch: ShadowMismatch) => void;
   readonly #stop = new AbortController();
   readonly #waiting: Job[] = [];
@@ -69,6 +76,8 @@ export class ShadowReads {
   #epoch: number | undefined;
   #dropped = 0;
   #failed = 0;
+  #noting: Promise<void> | undefined;
+  #isNoted = true;
   #restUntil = Number.NEGATIVE_INFINITY;
   /** How much is compared, and how much of that at a time. */
   options: ResolvedShadow;
@@ -76,10 +85,13 @@ export class ShadowReads {
   constructor(options: {
     readonly group: Group;
     readonly shadow: ResolvedShadow;
+    /** Name of this process in leases. */
+    readonly holder: string;
     readonly onMismatch: (mismatch: ShadowMismatch) => void;
   }) {
     this.#group = options.group;
     this.options = options.shadow;
+    this.#holder = options.holder;
     this.#onMismatch = options.onMismatch;
   }
 
@@ -115,7 +127,7 @@ export class ShadowReads {
   async close(): Promise<void> {
     this.#waiting.length = 0;
     this.#stop.abort();
-    await Promise.all(this.#underWay);
+    await Promise.all([...this.#underWay, this.#noting]);
   }
 
   // Tallies are those of one stay in one phase: what was found before a flip says nothing about now.
@@ -185,10 +197,38 @@ export class ShadowReads {
     });
     // In another phase, with another authority perhaps, the stores were to differ.
     if (group.row?.epoch !== epoch) return;
+    this.#noteSoon();
     if (of === 'noise') return shape.window.noteNoise(verdict.kind);
     shape.window.note(verdict.kind);
     if (verdict.kind === 'record' || verdict.kind === 'answer')
       this.#tell({ shape: shape.name, kind: verdict.kind, keys: labelsOf(verdict.keys) });
+  }
+
+  // Whoever walks the phases may be another process. What is found in one pause is noted at once; a note that fails is made again later.
+  #noteSoon(): void {
+    this.#isNoted = false;
+    this.#noting ??= this.#note().finally(() => {
+      this.#noting = undefined;
+    });
+  }
+
+  async #note(): Promise<void> {
+    const { clock, limits, entity, stores } = this.#group;
+    const late = () => new TimeoutError({ message: 'Noting what shadow reads found took too long' });
+    while (!this.#isNoted && !this.#stop.signal.aborted) {
+      try {
+        await clock.sleep(limits.pollMs, this.#stop.signal);
+        this.#isNoted = true;
+        const epoch = this.#follow();
+        if (epoch === undefined) return;
+        const noted = { group: entity.name, holder: this.#holder, epoch, tallies: this.status.shapes };
+        await withinTime({ clock, ms: LONGEST_MS, signal: this.#stop.signal, late }, (signal) =>
+          orAborted(stores.postgres?.shadowTallies.note(noted, { signal }) ?? Promise.resolve(), signal),
+        );
+      } catch {
+        this.#isNoted = false;
+      }
+    }
   }
 
   #tell(mismatch: ShadowMismatch): void {

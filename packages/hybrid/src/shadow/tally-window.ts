@@ -1,23 +1,5 @@
-import type { Clock } from '@polyphase/core';
+import type { Clock, ShadowTally } from '@polyphase/core';
 import type { Verdict } from './compare-answers.ts';
-
-/** What shadow reads of one query shape found lately. */
-export interface ShadowTally {
-  /** `get`, `getMany`, or what queries have in common that differ in their values alone. */
-  readonly shape: string;
-  /** Reads that both stores answered alike. */
-  readonly agreed: number;
-  /** Reads of records that PostgreSQL had in an older version: no mismatch. */
-  readonly lagged: number;
-  /** Reads of records that were written meanwhile, so that nothing can be said. */
-  readonly moved: number;
-  /** Reads of which PostgreSQL had a record that it cannot have: another body of a version, or one that was never written. */
-  readonly records: number;
-  /** Reads that PostgreSQL answered otherwise although its records were the same: another order, more of them, fewer. */
-  readonly answers: number;
-  /** The same for Cosmos DB compared with itself, as often: what it disagrees with itself about is no fault of PostgreSQL's. */
-  readonly noise: { readonly agreed: number; readonly answers: number };
-}
 
 /** How far back a tally goes. */
 export interface WindowLimits {
@@ -90,7 +72,7 @@ export class TallyWindow {
 }
 
 /** Reads of which something could be said. */
-function conclusive({
+export function conclusive({
   agreed,
   records,
   answers,
@@ -99,7 +81,7 @@ function conclusive({
 }
 
 /** Two tallies of one shape in sum. */
-function addTallies(a: ShadowTally, b: ShadowTally): ShadowTally {
+export function addTallies(a: ShadowTally, b: ShadowTally): ShadowTally {
   return {
     shape: a.shape,
     agreed: a.agreed + b.agreed,

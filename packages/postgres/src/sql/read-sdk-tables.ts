@@ -5,7 +5,7 @@ import { defineStatement, type Statement, textCell } from '../statement.ts';
 export const readSdkTables: Statement<undefined, string> = defineStatement<undefined, string>(
   () => sql`
     select name
-    from unnest(array['entity_table', 'control', 'lease', 'checkpoint', 'dirty_key', 'journal', 'config', 'member', 'freshness']) as wanted (name)
+    from unnest(array['entity_table', 'control', 'lease', 'checkpoint', 'dirty_key', 'journal', 'config', 'member', 'freshness', 'shadow_tally']) as wanted (name)
     where to_regclass('polyphase.' || name) is null
     union all
     select name from unnest(array['timestamp_text(timestamptz, int)', 'date_text(date)', 'raw_write()']) as wanted (name)
