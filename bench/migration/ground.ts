@@ -68,7 +68,7 @@ export async function open(
     entities,
     config: configOf(policy, revision),
     roles,
-    protocol: { lease: '5s' }, // all else as by default
+    protocol: { lease: '5s', shadowWindow: '5s' }, // all else as by default
   });
   const close = async (): Promise<void> => {
     await hybrid.close();

@@ -4,6 +4,8 @@ import type { Attempted, Draft } from '../simulation/client.ts';
 
 /** Everything as in production, only shorter. */
 export const PROTOCOL = {
+  shadowReads: 5,
+  shadowWindow: '500ms',
   lease: '1s',
   armedLease: '500ms',
   sealTimeout: '6s',
