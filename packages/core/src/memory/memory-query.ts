@@ -66,7 +66,10 @@ function isAfter(plan: QueryPlan, position: PlanPosition, record: Queried): bool
 }
 
 /** The live records that a plan wants, in its order, at most its limit. The partition is implied by the conditions. */
-export function runQuery<Found extends Queried>(records: Iterable<Found>, plan: QueryPlan): readonly Found[] {
+export function runQuery<Found extends Pick<StoredRecord, 'key' | 'value'>>(
+  records: Iterable<Found>,
+  plan: QueryPlan,
+): readonly Found[] {
   const wanted: Found[] = [];
   for (const record of records) {
     if (record.value === undefined || !matches(plan.where, record.value)) continue;
