@@ -157,9 +157,8 @@ describe('a document that another program wrote', () => {
     ]);
     const [reading] = await cosmos.store.records(Reading).query(plan(Reading));
     expect(reading?.key).toEqual({ partition: ['s', undefined, 7], id: 'b' });
-    expect(await cosmos.store.records(Reading).read({ partition: ['s', undefined, 7], id: 'b' })).toEqual(
-      reading,
-    );
+    const read = await cosmos.store.records(Reading).read({ partition: ['s', undefined, 7], id: 'b' });
+    expect(read).toMatchObject({ key: reading?.key, value: reading?.value });
     expect(await cosmos.store.records(Reading).read({ partition: ['s', null, 7], id: 'b' })).toBeUndefined();
     await cosmos.store
       .records(Loose)
