@@ -135,6 +135,10 @@ describe.skipIf(liveEndpoint !== undefined)('processors of one name (needs the e
     await world.pass(LEASE_MS);
     expect(third.seen.toSorted()).toEqual(names(10, 70));
     expect((await third.processor.estimateLag()).map((lag) => lag.holder)).not.toContain(undefined);
+    // The wholes are gone, from leases and checkpoints alike.
+    const noted = `SELECT VALUE COUNT(1) FROM c WHERE STARTSWITH(c.id, "hyb:checkpoint:processor:work:range:")`;
+    const leases = world.database.container('leases');
+    expect((await leases.items.query(noted).fetchAll()).resources).toEqual([RANGES + 3]);
   });
 
   it('put the halves in the place of the whole though one dies at each step of that', async () => {

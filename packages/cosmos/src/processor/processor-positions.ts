@@ -3,7 +3,6 @@ import {
   type Checkpoint,
   type CheckpointStore,
   type FeedRange,
-  FencedError,
   type HeldRange,
   InvalidOptionsError,
   isJsonObject,
@@ -116,14 +115,14 @@ export class ProcessorPositions {
     parts: readonly string[],
     options: CallOptions & { readonly lease: ReturnType<HeldRange['proof']> },
   ): Promise<void> {
-    const { lease, ...call } = options;
-    const known = await this.all(call);
-    const whole = known.get(range);
-    if (!whole) return;
+    const { signal } = options;
+    const call = { signal };
+    const noted = await this.read(range, call);
+    if (!noted) return;
+    const whole = new Map([[range, parsePosition(noted.position)]]);
     for (const part of parts) {
-      const position = assemblePosition(part, new Map([[range, whole]]));
-      if (position && !known.has(part))
-        await this.#create(this.#prefix + part, formatPosition(position), { ...call, lease });
+      const position = assemblePosition(part, whole);
+      if (position) await this.#create(this.#prefix + part, formatPosition(position), options);
     }
     await this.#checkpoints.remove(this.#prefix + range, call);
   }
@@ -137,8 +136,8 @@ export class ProcessorPositions {
     try {
       await this.#checkpoints.advance({ name, expected: 0, position, lease }, call);
     } catch (error) {
-      // Another was faster; unless it is the lease that was lost.
-      if (!FencedError.isInstance(error) || !(await this.#checkpoints.read(name, call))) throw error;
+      // Another was faster, or only the answer was lost.
+      if (!(await this.#checkpoints.read(name, call))) throw error;
     }
   }
 }
