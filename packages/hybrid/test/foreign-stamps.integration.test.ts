@@ -88,7 +88,12 @@ describeWith('postgres')('another program that stamps documents badly, or remove
       return hybrid.configure(config());
     };
     await reached(first);
-    for (const id of ['0', '1', '2']) await hybrid.repository(Note).create({ id, owner: 'a', text: 'ours' });
+    // Counters begin at a date in milliseconds, which two creates may share: later writes tell them apart.
+    for (const [writes, id] of ['0', '1', '2'].entries()) {
+      await hybrid.repository(Note).create({ id, owner: 'a', text: writes === 0 ? 'ours' : 'first' });
+      for (let left = writes; left > 0; left -= 1)
+        await hybrid.repository(Note).patch({ id, owner: 'a' }, { text: left > 1 ? `at ${left}` : 'ours' });
+    }
     const text = async () => (await hybrid.repository(Note).get({ id: '1', owner: 'a' }))?.value.text;
     const patch = (to: string) => hybrid.repository(Note).patch({ id: '1', owner: 'a' }, { text: to });
     const unit = (work: (notes: Pick<RepositoryOf<typeof Note>, 'get' | 'patch'>) => Promise<void>) =>
