@@ -2,6 +2,7 @@ import {
   type ControlRow,
   FencedError,
   type GateAnswer,
+  HeldLease,
   InvalidOptionsError,
   type Notices,
   type RelationalStore,
@@ -12,7 +13,6 @@ import type { HybridNotices } from './hybrid-notices.ts';
 import { Loops } from './loops.ts';
 import { Controller } from './phases/controller.ts';
 import type { Group } from './phases/group.ts';
-import { HeldLease } from './phases/held-lease.ts';
 import { Membership } from './phases/membership.ts';
 import { openByRow } from './phases/opening.ts';
 import { PHASES, type PhaseRules } from './phases/phase-table.ts';

@@ -1,11 +1,10 @@
-import type { ChangeFeed, ControlRow, Phase } from '@polyphase/core';
+import { type ChangeFeed, type ControlRow, HeldLease, type Phase } from '@polyphase/core';
 import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
 import { describe, expect, it } from 'vitest';
 import { Note } from '../../test/virtual-world.ts';
 import { Pace } from '../backfill/pace.ts';
 import { Group } from '../phases/group.ts';
-import { HeldLease } from '../phases/held-lease.ts';
 import { protocolLimits } from '../protocol-limits.ts';
 import { FeedRelay } from './feed-relay.ts';
 import { FeedWatch } from './feed-watch.ts';

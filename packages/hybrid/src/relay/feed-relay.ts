@@ -1,9 +1,8 @@
-import type { ChangeFeed, CheckpointAdvance, FeedRange, RequestCost } from '@polyphase/core';
+import type { ChangeFeed, CheckpointAdvance, FeedRange, HeldLease, RequestCost } from '@polyphase/core';
 import type { Pace } from '../backfill/pace.ts';
 import { pageBytes } from '../backfill/page-bytes.ts';
 import { startWaiting } from '../backfill/waited.ts';
 import type { Group } from '../phases/group.ts';
-import type { HeldLease } from '../phases/held-lease.ts';
 import { checkpointName } from './checkpoint-name.ts';
 import type { FoundPage } from './judge-page.ts';
 import { PageCopier } from './page-copier.ts';
