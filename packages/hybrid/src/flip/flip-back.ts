@@ -1,5 +1,6 @@
 import { type ControlRow, type Members, SealedError } from '@polyphase/core';
-import { describe, type Gates } from '../phases/gates.ts';
+import { describe } from '../phases/gates/comparisons.ts';
+import type { Gates } from '../phases/gates/gates.ts';
 import type { Group } from '../phases/group.ts';
 import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';

@@ -16,7 +16,7 @@ import { flipForward } from '../flip/flip-forward.ts';
 import { DRIFT } from '../protocol-limits.ts';
 import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';
-import { Gates } from './gates.ts';
+import { Gates } from './gates/gates.ts';
 import type { Group } from './group.ts';
 import { mayTryAgain } from './may-try-again.ts';
 import { bringPermitTo } from './permit-projection.ts';

@@ -1,0 +1,78 @@
+import { DRIFT } from '../../protocol-limits.ts';
+import { answer, type Gate } from './gate.ts';
+
+const MAX_LAG_MS = 5_000;
+
+/** Everything that was in Cosmos DB when this was asked first is in PostgreSQL. */
+export const backfilled: Gate = {
+  name: 'backfill done',
+  look: async ({ watch }, signal) => {
+    const isRead = (await watch?.historyRead(signal)) === true;
+    return [
+      answer(
+        'backfill done',
+        isRead,
+        `end of the feed ${isRead ? 'reached' : 'not reached yet'}`,
+        'every change that was there when it began is in PostgreSQL',
+      ),
+    ];
+  },
+};
+
+/** A lease of phase 0 may let a process without PostgreSQL remove documents for good; what is compared before it ends proves nothing. */
+export const tombstonesLeft: Gate = {
+  name: 'every delete leaves a tombstone',
+  look: async ({ group: { phaseMs, limits, stores } }) => {
+    const wantedMs = stores.cosmos ? Math.ceil(limits.leaseMs * DRIFT) : 0;
+    return [
+      answer(
+        'every delete leaves a tombstone',
+        phaseMs >= wantedMs,
+        `phase 1 for ${Math.round(phaseMs)} ms under this process`,
+        `${wantedMs} ms: leases to write that were granted before end by then`,
+      ),
+    ];
+  },
+};
+
+/** PostgreSQL has held everything a moment ago. */
+export const following: Gate = {
+  name: 'PostgreSQL follows',
+  look: async ({ group: { stalenessMs } }) => [
+    answer(
+      'PostgreSQL follows',
+      stalenessMs <= MAX_LAG_MS,
+      Number.isFinite(stalenessMs) ? `up to date ${Math.round(stalenessMs)} ms ago` : 'not up to date yet',
+      `up to date within ${MAX_LAG_MS} ms`,
+    ),
+  ],
+};
+
+/** No change of PostgreSQL waits for long to reach Cosmos DB. */
+export const reverseSmall: Gate = {
+  name: 'Cosmos DB follows',
+  look: async ({ group, postgres }, signal) => {
+    const lag = await postgres.dirtyKeys.lag(group.entity.name, { signal });
+    return [
+      answer(
+        'Cosmos DB follows',
+        lag.oldestMs <= MAX_LAG_MS,
+        `${lag.count} keys to copy, the oldest since ${Math.round(lag.oldestMs)} ms`,
+        `none older than ${MAX_LAG_MS} ms`,
+      ),
+    ];
+  },
+};
+
+/** PostgreSQL has been the authority for long enough to trust it. */
+export const soaked: Gate = {
+  name: 'soaked',
+  look: async ({ group: { phaseMs, limits } }) => [
+    answer(
+      'soaked',
+      phaseMs >= limits.soakMs,
+      `PostgreSQL has been the authority for ${Math.round(phaseMs)} ms under this process`,
+      `${limits.soakMs} ms`,
+    ),
+  ],
+};

@@ -1,0 +1,22 @@
+import type { Gate } from './gate.ts';
+
+/** The container fits. Looked at again on the way: somebody may have changed it, its default time to live above all. */
+export const documentsFit: Gate = {
+  name: 'container fits',
+  look: async ({ group }, signal) => (await group.stores.cosmos?.verify(group.entity, { signal })) ?? [],
+};
+
+/** The table fits. Before PostgreSQL can be the authority, its unique indexes must hold every row: values that clash are kept out. */
+export const rowsFit: Gate = {
+  name: 'table fits',
+  look: ({ group, postgres }, signal) => postgres.verify(group.entity, { signal }),
+};
+
+/** The table is made, and fits. */
+export const rowsPrepared: Gate = {
+  name: 'table fits',
+  look: async (place, signal) => {
+    await place.postgres.prepare([place.group.entity], { signal });
+    return rowsFit.look(place, signal);
+  },
+};
