@@ -1,11 +1,13 @@
+import { authorityOf, type Journaled, type JsonObject, type StoredRecord } from '@polyphase/core';
 import {
-  authorityOf,
-  compareVersions,
-  type Journaled,
-  type JsonObject,
-  type StoredRecord,
-} from '@polyphase/core';
-import type { History, Move, Operation, Rest, Straggler, Violation } from './history.ts';
+  type History,
+  type Move,
+  type Operation,
+  order,
+  type Rest,
+  type Straggler,
+  type Violation,
+} from './history.ts';
 import { BEFORE, Lineage, type Sight } from './lineage.ts';
 import { textOf } from './note.ts';
 import { checkRead, checkRealTime } from './real-time.ts';
@@ -134,10 +136,7 @@ function checkStores({ phase, cosmos, postgres }: Rest): readonly Violation[] {
     const [document, row] = [cosmos.get(key), postgres.get(key)];
     if (document?.value === undefined && row?.value === undefined) continue;
     const isSame =
-      document &&
-      row &&
-      compareVersions(document.version, row.version) === 0 &&
-      document.digest === row.digest;
+      document && row && order(document.version, row.version) === 0 && document.digest === row.digest;
     if (!isSame)
       violations.push({
         breaks: 'D5',

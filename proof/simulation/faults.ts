@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 /**
  * What can happen at a call of a port. `before`: it has no effect. `after`: it has one, and nobody hears of it. A crash ends the
  * process. A pause is longer than a lease: the request, or the answer, travels that long. A stop: the whole process stands still that
- * long before it hears the answer. `twice`: it arrives a second time, a little later.
+ * long before it hears the answer. `twice`: its first answer is lost, and it is sent again.
  */
 export const FAULTS = [
   'error before',

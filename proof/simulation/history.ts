@@ -72,6 +72,11 @@ export interface History {
   readonly staleMs: number;
 }
 
+/** Negative when a version is older than another. The checks have their own, since they check those who have one as well. */
+export function order(a: RecordVersion, b: RecordVersion): number {
+  return a.term === b.term ? a.counter - b.counter : a.term - b.term;
+}
+
 /** The invariants that histories are checked for. */
 export const INVARIANTS = {
   D1: 'every acknowledged write is in the lineage of the authority, from then on',

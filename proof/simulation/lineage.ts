@@ -1,5 +1,5 @@
-import { compareVersions, type JsonObject, type RecordVersion, type StoredRecord } from '@polyphase/core';
-import type { Operation, Violation } from './history.ts';
+import type { JsonObject, RecordVersion, StoredRecord } from '@polyphase/core';
+import { type Operation, order, type Violation } from './history.ts';
 import { textOf } from './note.ts';
 
 /** A value that somebody saw. */
@@ -51,7 +51,7 @@ export class Lineage {
         const operation = this.#writes.get(id);
         return operation ? [{ operation, version }] : [];
       })
-      .toSorted((a, b) => compareVersions(a.version, b.version));
+      .toSorted((a, b) => order(a.version, b.version));
     return this.#placed;
   }
 
@@ -66,7 +66,7 @@ export class Lineage {
       const before = this.placed[i - 1];
       if (!before) continue;
       const where = `${operation.key} ${told(version)}`;
-      if (compareVersions(before.version, version) === 0)
+      if (order(before.version, version) === 0)
         this.#broken('D1', `${where} is a fork: made by ${before.operation.id} and by ${operation.id}`);
       // A write counts on from the one it descends from, over moves of the authority too.
       else if (before.version.counter >= version.counter)
@@ -75,7 +75,7 @@ export class Lineage {
           `${where} of ${operation.id} does not descend from ${told(before.version)} of ${before.operation.id}`,
         );
       const { ifVersion } = operation;
-      if (ifVersion && ifVersion.term > 0 && compareVersions(ifVersion, before.version) < 0)
+      if (ifVersion && ifVersion.term > 0 && order(ifVersion, before.version) < 0)
         this.#broken(
           'D1',
           `${where} of ${operation.id} was to follow ${told(ifVersion)} and overwrote ${before.operation.id} at ${told(before.version)}`,
@@ -93,19 +93,19 @@ export class Lineage {
     const version = this.versionOf(text);
     // Documents of before are given a stamp, and change their version without a write.
     if (writer.session === BEFORE) return;
-    if (version && compareVersions(version, sight.version) !== 0)
+    if (version && order(version, sight.version) !== 0)
       return this.#broken('D3', `${where}; it took effect at ${told(version)} as well`);
     this.#checkMarks(sight, where);
   }
 
   #checkMarks({ value, version }: Sight, where: string): void {
     const marks = new Set(Object.keys((value['marks'] as JsonObject | undefined) ?? {}));
-    const until = this.placed.filter((it) => compareVersions(it.version, version) <= 0);
+    const until = this.placed.filter((it) => order(it.version, version) <= 0);
     const base = until.findLast(({ operation }) => operation.kind !== 'patch');
     if (base?.operation.kind === 'delete')
       return this.#broken(
         'D2',
-        `${where}, after ${base.operation.id} had deleted it and nothing brought it back`,
+        `${where}, descending from ${[...marks].join(' ')}, after ${base.operation.id} had deleted it`,
       );
     if (base && base.operation.session !== BEFORE && !marks.has(base.operation.id))
       this.#broken(
@@ -118,11 +118,7 @@ export class Lineage {
         `${where}, of rank ${JSON.stringify(value['rank'])}, which ${base.operation.id} did not write`,
       );
     for (const { operation, version: at } of until)
-      if (
-        operation.kind === 'patch' &&
-        compareVersions(at, base?.version ?? at) >= 0 &&
-        !marks.has(operation.id)
-      )
+      if (operation.kind === 'patch' && order(at, base?.version ?? at) >= 0 && !marks.has(operation.id))
         this.#broken('D1', `${where} without the patch ${operation.id} of ${told(at)}`);
     for (const mark of marks) {
       const operation = this.#writes.get(mark);
@@ -139,7 +135,7 @@ export class Lineage {
   isOver({ id, outcome, existed, version }: Operation): boolean {
     if (outcome !== 'done') return false;
     const made = this.#versions.get(id);
-    return existed !== false || !made || !version || compareVersions(made, version) === 0;
+    return existed !== false || !made || !version || order(made, version) === 0;
   }
 
   // A delete that found nothing tells the version of the tombstone that is there, its own or another's.
@@ -156,7 +152,7 @@ export class Lineage {
     if (version.term === 0) return;
     const there = this.#versions.get(id);
     if (!there) this.#versions.set(id, version);
-    else if (compareVersions(there, version) !== 0 && this.#writes.get(id)?.session !== BEFORE)
+    else if (order(there, version) !== 0 && this.#writes.get(id)?.session !== BEFORE)
       this.#broken('D3', `${id} took effect at ${told(there)} and at ${told(version)}`);
   }
 

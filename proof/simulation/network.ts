@@ -29,6 +29,9 @@ export interface NetworkOptions {
 // Calls that only read: a lost answer means nothing. Of all others nobody knows whether they took effect.
 const READS = new Set(['read', 'readMany', 'query', 'count', 'next', 'list', 'lag', 'ranges', 'verify']);
 
+// A page of a scan is asked for once, and a unit is run once.
+const ONCE = /\.(?:next|runUnit)$/;
+
 /** Between processes and stores: each call travels there, takes effect and travels back, and may be broken on the way. */
 export class Network {
   readonly #options: NetworkOptions;
@@ -102,18 +105,12 @@ export class Network {
     if (fault === 'crash before') return from.crash();
     if (down || fault === 'error before')
       return answer(() => reject(down ?? new ConnectionError({ message: `${call.name} could not be sent` })));
-    const done = send();
+    // A store that is asked again, because its first answer was lost on the way, answers the second time.
+    const done = fault === 'twice' && !ONCE.test(call.name) ? this.#twice(call.name, send) : send();
     if (fault === 'crash after') {
       done.catch(() => undefined);
       return from.crash();
     }
-    // Soon enough for the record to remember the first.
-    if (fault === 'twice')
-      this.#options.scheduler.after(
-        random.between(0, 2),
-        `${call.name} twice`,
-        () => void send().catch(() => undefined),
-      );
     done.then(
       (result) => {
         // A store that went down meanwhile answers nobody.
@@ -122,6 +119,12 @@ export class Network {
       },
       (error: unknown) => answer(() => reject(error)),
     );
+  }
+
+  async #twice<Answer>(name: string, send: () => Promise<Answer>): Promise<Answer> {
+    await send();
+    await this.#options.scheduler.wait(0, this.#options.latencyMs, `${name} twice`);
+    return send();
   }
 
   #deliver(from: Caller, name: string, fault: Fault | undefined, end: () => void): void {

@@ -3,7 +3,7 @@ import { ConnectionError, ThrottledError } from '@polyphase/core';
 import { randomFaults } from './faults.ts';
 import { Random } from './random.ts';
 import type { Walk, Wish } from './walk.ts';
-import type { World } from './world.ts';
+import type { World, WorldOptions } from './world.ts';
 
 const COSMOS: StorePolicy = { policy: 'cosmos-only', flip: 'auto' };
 const DUAL: StorePolicy = { policy: 'dual-write', flip: 'auto' };
@@ -52,13 +52,29 @@ function flapping(random: Random): readonly [Wish, ...Wish[]] {
   ];
 }
 
+const ALL = ['serve', 'relay', 'controller'] as const;
+
+/** Processes beside each other: what each does besides its calls. */
+const FLEETS: readonly [WorldOptions['fleet'], ...WorldOptions['fleet'][]] = [
+  [ALL],
+  [ALL],
+  [ALL, ALL],
+  [ALL, ALL, ALL],
+  [['serve'], ['relay', 'controller'], ['serve']],
+  [
+    ['serve', 'relay'],
+    ['serve', 'controller'],
+  ],
+  [ALL, undefined],
+];
+
 /** What happens to a world besides faults of single calls. It ends when faults do. */
 type Disturbance = (world: World, random: Random) => void;
 
 const DISTURBANCES: readonly [Disturbance, ...Disturbance[]] = [
-  (world) => world.kill(),
+  (world) => world.process()?.crash(),
   (world, random) => world.replace(random.between(200, 5_000)),
-  (world, random) => world.process?.stop(random.between(100, 3_000)),
+  (world, random) => world.process()?.stop(random.between(100, 3_000)),
   // PostgreSQL is restarted, or is away for longer.
   (world, random) => away(world, random, 'postgres', random.chance(0.5) ? 100 : 3_000),
   (world, random) => away(world, random, 'cosmos', 500),
@@ -104,10 +120,12 @@ export function scenario(seed: number): Walk {
     world: {
       pauseMs: random.pick([100, 800, 2_500, 2_500, 6_000]),
       latencyMs: random.pick([1, 2, 10, 30]),
+      fleet: random.pick(FLEETS),
       clients: 1 + random.below(3),
       keys: 1 + random.below(8),
       clientPauseMs: random.pick([5, 20, 60]),
       ranges: 1 + random.below(3),
+      session: random.chance(0.3),
     },
     faults: (own, isCalm) => randomFaults(own, { rate, until: isCalm }),
     disturb: (world, own, isCalm) => {

@@ -1,5 +1,11 @@
 import { isPolyphaseError, type PolyphaseConfig } from '@polyphase/core';
-import { createHybrid, type Hybrid, type HybridStores, type ProtocolOptions } from '@polyphase/hybrid';
+import {
+  createHybrid,
+  type Hybrid,
+  type HybridStores,
+  type ProtocolOptions,
+  type Role,
+} from '@polyphase/hybrid';
 import { perform, type Service } from './client.ts';
 import type { Caller, Network } from './network.ts';
 import { Note } from './note.ts';
@@ -36,6 +42,8 @@ export interface ProcessOptions {
   /** How far its date is off, in milliseconds. */
   readonly offMs: number;
   readonly config: PolyphaseConfig;
+  /** What it does beside its calls; undefined: it was not given PostgreSQL, and works by the permit alone. */
+  readonly roles: readonly Role[] | undefined;
   readonly tellsAbort: () => boolean;
   /** Hears what the process says of itself. */
   readonly tell: (what: string) => void;
@@ -72,6 +80,11 @@ export class SimulatedProcess implements Caller, Service {
     return this.#end.signal;
   }
 
+  /** Whether it was given PostgreSQL. */
+  get hasPostgres(): boolean {
+    return this.#options.roles !== undefined;
+  }
+
   /** Its repositories, once it is open. */
   get hybrid(): Opened | undefined {
     return this.#hybrid;
@@ -86,14 +99,15 @@ export class SimulatedProcess implements Caller, Service {
   /** Opens it; where it cannot, it ends, and whoever watches over it starts another. */
   async open(): Promise<void> {
     const { scheduler, stores, config, rate, offMs, name, tell } = this.#options;
-    const { network, tellsAbort } = this.#options;
+    const { network, tellsAbort, roles } = this.#options;
     const options = { network, caller: this, tellsAbort, ended: this.ended };
     try {
       this.#hybrid = await createHybrid<HybridStores, readonly [typeof Note]>({
         stores: {
-          cosmos: portsOf(stores.cosmos, 'cosmos', options),
-          postgres: portsOf(stores.postgres, 'postgres', options),
+          cosmos: portsOf(stores.cosmos(), 'cosmos', options),
+          ...(roles && { postgres: portsOf(stores.postgres, 'postgres', options) }),
         },
+        roles: roles ?? ['serve'],
         entities: [Note],
         config: { loaded: config },
         protocol: PROTOCOL,

@@ -1,8 +1,10 @@
 import {
   authorityOf,
+  type ChangeFeed,
   type ControlRow,
   type DocumentStore,
   type Journaled,
+  keyOfValue,
   keyText,
   type RecordHost,
   type RecordStore,
@@ -14,11 +16,25 @@ import { type ForeignDocuments, memoryDocumentStore, memoryRelationalStore } fro
 import type { Move, Straggler } from './history.ts';
 import { Note } from './note.ts';
 import { simulatedClock } from './process-clock.ts';
+import type { Random } from './random.ts';
+import { Replicas } from './replicas.ts';
 import type { Scheduler } from './scheduler.ts';
+
+/** How long a statement may take in PostgreSQL once it has passed its fence. */
+export const LONGEST_IN_FLIGHT_MS = 2_000;
+
+/** What {@link SimulatedStores} are made of. */
+export interface SimulatedStoresOptions {
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  /** Ranges of the change feed. */
+  readonly ranges: number;
+  /** Whether the account promises each session its own writes, and nobody those of others. */
+  readonly session: boolean;
+}
 
 /** The stores of a simulated world, and what became of them: every move of the authority, every write that came too late. */
 export class SimulatedStores {
-  readonly cosmos: DocumentStore;
   readonly postgres: RelationalStore;
   readonly foreign: ForeignDocuments;
   readonly moves: Move[] = [];
@@ -26,19 +42,29 @@ export class SimulatedStores {
   readonly #scheduler: Scheduler;
   readonly #documents: DocumentStore;
   readonly #rows: RelationalStore;
+  readonly #random: Random;
+  readonly #replicas: Replicas | undefined;
   /** How far the stores' dates are off, in milliseconds. */
   offMs = 0;
 
-  constructor(options: { readonly scheduler: Scheduler; readonly ranges: number }) {
-    const { scheduler, ranges } = options;
+  constructor(options: SimulatedStoresOptions) {
+    const { scheduler, random, ranges } = options;
     this.#scheduler = scheduler;
+    this.#random = random;
     const clock = simulatedClock(scheduler, undefined, { offMs: () => this.offMs });
     const documents = memoryDocumentStore({ clock, ranges });
-    this.foreign = documents.foreign;
-    this.#documents = documents;
-    this.#rows = memoryRelationalStore({ clock });
-    this.cosmos = this.#watchWrites(documents);
+    this.#documents = this.#watchWrites(documents);
+    this.#replicas = options.session
+      ? new Replicas({ scheduler, random, documents: this.#documents })
+      : undefined;
+    this.foreign = this.#watchForeign(documents.foreign);
+    this.#rows = memoryRelationalStore({ clock, inFlight: () => this.#inFlight() });
     this.postgres = this.#watchMoves(this.#rows);
+  }
+
+  /** Cosmos DB as one process has it: one session of its account. */
+  cosmos(): DocumentStore {
+    return this.#replicas?.session() ?? this.#documents;
   }
 
   /** The last move of the authority, as its row was written. */
@@ -67,6 +93,25 @@ export class SimulatedStores {
   /** Closes an entry of the journal. */
   async close({ key, kind }: Journaled): Promise<void> {
     await this.#rows.journal.resolve(Note.name, [key], { kind });
+  }
+
+  // Many statements are over at once, and some take their time.
+  async #inFlight(): Promise<void> {
+    if (this.#random.chance(0.3))
+      await this.#scheduler.wait(0, this.#random.chance(0.1) ? LONGEST_IN_FLIGHT_MS : 20, 'in flight');
+  }
+
+  #watchForeign(foreign: ForeignDocuments): ForeignDocuments {
+    return {
+      put: async (entity, value, options) => {
+        await foreign.put(entity, value, options);
+        await this.#replicas?.changed(entity, keyOfValue(entity, value));
+      },
+      remove: async (entity, key) => {
+        await foreign.remove(entity, key);
+        await this.#replicas?.changed(entity, key);
+      },
+    };
   }
 
   #watchMoves(rows: RelationalStore): RelationalStore {
@@ -104,6 +149,7 @@ export class SimulatedStores {
         watched.set(entity, records);
         return records;
       },
+      changes: (entity) => this.#cutPages(documents.changes(entity)),
       runUnit: async (work, options) => {
         const done = await documents.runUnit(work, options);
         for (const { result } of done.written) this.#noteWrite(result);
@@ -126,6 +172,20 @@ export class SimulatedStores {
       apply: (copies, options) => records.apply(copies, options),
       scan: (options) => records.scan(options),
       count: (options) => records.count(options),
+    };
+  }
+
+  // Pages of any length: what was changed again meanwhile comes later than a reader may think.
+  #cutPages(feed: ChangeFeed): ChangeFeed {
+    return {
+      ranges: (options) => feed.ranges(options),
+      read: (range, position, options) => {
+        const limit = this.#random.chance(0.3) ? 1 + this.#random.below(3) : options?.limit;
+        return feed.read(range, position, { ...options, limit });
+      },
+      mark: (range, options) => feed.mark(range, options),
+      passed: (position, marker) => feed.passed(position, marker),
+      positionOf: (range, positions) => feed.positionOf(range, positions),
     };
   }
 

@@ -36,7 +36,7 @@ export interface Walk {
   readonly disturb?: (world: World, random: Random, isCalm: () => boolean) => void;
 }
 
-const PHASE_MS = 60_000;
+const PHASE_MS = 20_000;
 // What policies say by default, on a clock that runs a little slow.
 const STALE_MS = 1_050;
 const REST_MS = 60_000;
@@ -56,7 +56,7 @@ export async function walk(options: Walk): Promise<Walked> {
   }
   calm = true;
   const stuck = await rest(world, options.wishes.at(-1) ?? options.wishes[0]);
-  const violations = checkHistory(await world.history({ stuck, realTime: true, staleMs: STALE_MS }));
+  const violations = checkHistory(await world.history({ stuck, staleMs: STALE_MS }));
   const { scheduler, network, operations, told } = world;
   return {
     violations,
@@ -80,7 +80,7 @@ function phaseOf(policy: StorePolicy): Phase {
 async function rest(world: World, { policy }: Wish): Promise<string | undefined> {
   const wanted = phaseOf(policy);
   if (!(await world.endClients(REST_MS))) return 'an operation does not end';
-  const isThere = (): boolean => world.stores.last?.phase === wanted && world.process?.hybrid !== undefined;
+  const isThere = (): boolean => world.stores.last?.phase === wanted && world.process() !== undefined;
   if (!(await world.scheduler.run(isThere, REST_MS)))
     return `phase ${wanted} is not reached from ${world.stores.last?.phase ?? '0'}`;
   if (wanted === '7' || wanted === '0') return undefined;

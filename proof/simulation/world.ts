@@ -1,4 +1,5 @@
 import type { Journaled, PolyphaseConfig, StoredRecord, StorePolicy } from '@polyphase/core';
+import type { Role } from '@polyphase/hybrid';
 import { Client, type NoteKey, Waiting } from './client.ts';
 import type { FaultSource } from './faults.ts';
 import type { History, Operation } from './history.ts';
@@ -8,7 +9,7 @@ import { Note } from './note.ts';
 import type { Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimulatedProcess } from './simulated-process.ts';
-import { SimulatedStores } from './simulated-stores.ts';
+import { LONGEST_IN_FLIGHT_MS, SimulatedStores } from './simulated-stores.ts';
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -17,11 +18,15 @@ export interface WorldOptions {
   /** Longest pause of a request, an answer or a process. Some are longer than every lease, and some are not. */
   readonly pauseMs: number;
   readonly latencyMs: number;
+  /** The processes: what each does beside its calls; undefined for one that was not given PostgreSQL. */
+  readonly fleet: readonly (readonly Role[] | undefined)[];
   readonly clients: number;
   readonly keys: number;
   /** Pause of a client between two operations, about. */
   readonly clientPauseMs: number;
   readonly ranges: number;
+  /** Whether the account promises each session its own writes only. */
+  readonly session: boolean;
 }
 
 const MOST_TOLD = 4000;
@@ -40,7 +45,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #clients: Client<SimulatedProcess>[] = [];
   readonly #decided: Journaled[] = [];
-  #process: SimulatedProcess | undefined;
+  readonly #slots: SimulatedProcess[] = [];
   #started = 0;
   #config: { readonly revision: number; readonly policy: StorePolicy } = {
     revision: 1,
@@ -48,17 +53,18 @@ export class World {
   };
 
   constructor(options: WorldOptions) {
-    const { random, faults, pauseMs, latencyMs, ranges } = options;
+    const { random, faults, pauseMs, latencyMs, ranges, session } = options;
     this.#options = options;
     this.scheduler = new Scheduler(random);
-    this.stores = new SimulatedStores({ scheduler: this.scheduler, ranges });
+    this.stores = new SimulatedStores({ scheduler: this.scheduler, random, ranges, session });
     const outage: Outage = (store) => this.outage(store);
     this.network = new Network({ scheduler: this.scheduler, random, faults, outage, pauseMs, latencyMs });
   }
 
-  /** The processes that are there. */
-  get process(): SimulatedProcess | undefined {
-    return this.#process;
+  /** A process that is there, as chance picks, if any is; another one than that, where there is one. */
+  process(but?: SimulatedProcess): SimulatedProcess | undefined {
+    const open = this.#slots.filter((it) => it !== but && !it.hasEnded && it.hybrid !== undefined);
+    return open[this.#options.random.below(open.length)];
   }
 
   /** Documents that were there before the SDK, then a process, then clients. */
@@ -80,7 +86,7 @@ export class World {
         rank: 0,
       });
     }
-    this.#start();
+    for (let slot = 0; slot < this.#options.fleet.length; slot += 1) this.#start(slot);
     const waiting = new Waiting();
     for (let i = 0; i < this.#options.clients; i += 1) {
       const client = new Client(this.#clientOptions(`c${i}`, keys), waiting);
@@ -90,25 +96,27 @@ export class World {
     void this.#decide(new Client(this.#clientOptions('operator', keys), waiting));
   }
 
-  /** Config changes: in the process that is there, and in every later one. */
+  /** Config changes: in every later process, and in those that are there, one after the other. */
   wish(policy: StorePolicy): void {
     this.#config = { revision: this.#config.revision + 1, policy };
     this.tell(`wish ${this.#config.revision}: ${JSON.stringify(policy)}`);
-    if (this.#process) this.#configure(this.#process);
+    for (const process of this.#slots)
+      this.scheduler.after(
+        this.#options.random.between(0, 300),
+        'config',
+        () => this.#configure(process),
+        process,
+      );
   }
 
-  /** Another process takes over, while the old one stands still and comes back later. */
+  /** Another process takes the place of one that stands still and comes back later. */
   replace(standsStillMs: number): void {
-    const old = this.#process;
+    const slot = this.#options.random.below(this.#slots.length);
+    const old = this.#slots[slot];
     if (!old) return;
     old.stop(standsStillMs);
-    this.#start();
+    this.#start(slot);
     this.scheduler.after(standsStillMs * 2, 'old process ends', () => old.crash());
-  }
-
-  /** Ends the process that is there. */
-  kill(): void {
-    this.#process?.crash();
   }
 
   /** Clients end what they have begun. Tells whether they did in time. */
@@ -124,17 +132,14 @@ export class World {
   }
 
   /** Everything that is to be checked. */
-  async history(rest: {
-    readonly stuck: string | undefined;
-    readonly realTime: boolean;
-    readonly staleMs: number;
-  }): Promise<History> {
+  async history(rest: { readonly stuck: string | undefined; readonly staleMs: number }): Promise<History> {
     const { cosmos, postgres, journal } = await this.stores.contents();
     const { moves, stragglers } = this.stores;
     const phase = this.stores.last?.phase ?? '0';
     const found = [rest.stuck, ...this.astonishing].filter((it) => it !== undefined);
     const stuck = found.length > 0 ? found.join('; ') : undefined;
-    const { realTime, staleMs } = rest;
+    const { staleMs } = rest;
+    const realTime = !this.#options.session;
     const operations = this.operations;
     const all = [...this.#decided, ...journal];
     return {
@@ -147,23 +152,24 @@ export class World {
     };
   }
 
-  #start(): void {
-    const { random } = this.#options;
+  #start(slot: number): void {
+    const { random, fleet } = this.#options;
     this.#started += 1;
     const process = new SimulatedProcess({
-      name: `p${this.#started}`,
+      name: `p${slot}-${this.#started}`,
       scheduler: this.scheduler,
       network: this.network,
       stores: this.stores,
+      roles: fleet[slot],
       // Two clocks differ by less than the tenth that waits for leases allow.
       rate: random.between(0.96, 1.04),
       offMs: random.chance(0.2) ? random.between(-3_600_000, 3_600_000) : 0,
-      config: this.#loaded(),
+      config: this.#loaded(fleet[slot] !== undefined),
       tellsAbort: () => random.chance(0.5),
       tell: (what) => this.tell(what),
     });
-    this.#process = process;
-    process.ended.addEventListener('abort', () => this.#ended(process), { once: true });
+    this.#slots[slot] = process;
+    process.ended.addEventListener('abort', () => this.#ended(process, slot), { once: true });
     const { revision } = this.#config;
     process.open().then(
       () => (revision === this.#config.revision ? undefined : this.#configure(process)),
@@ -174,7 +180,7 @@ export class World {
   #configure(process: SimulatedProcess): void {
     const { revision } = this.#config;
     process.hybrid
-      ?.configure({ loaded: this.#loaded() })
+      ?.configure({ loaded: this.#loaded(process.hasPostgres) })
       .catch((error: unknown) => this.tell(`config ${revision} was not taken: ${String(error)}`));
   }
 
@@ -193,10 +199,9 @@ export class World {
   }
 
   // As an orchestrator would: whatever ends is started again.
-  #ended(process: SimulatedProcess): void {
-    if (this.#process !== process) return;
+  #ended(process: SimulatedProcess, slot: number): void {
     this.scheduler.after(this.#options.random.between(10, 300), 'start', () => {
-      if (this.#process === process) this.#start();
+      if (this.#slots[slot] === process) this.#start(slot);
     });
   }
 
@@ -205,8 +210,12 @@ export class World {
     this.scheduler.after(this.#options.random.between(10, 200), 'process is replaced', () => process.crash());
   }
 
-  #loaded(): PolyphaseConfig {
-    return { revision: this.#config.revision, entities: { [Note.name]: { ...this.#config.policy } } };
+  // A process that was not given PostgreSQL has a config of its own.
+  #loaded(hasPostgres: boolean): PolyphaseConfig {
+    return {
+      revision: this.#config.revision,
+      entities: { [Note.name]: hasPostgres ? { ...this.#config.policy } : { policy: 'cosmos-only' } },
+    };
   }
 
   #keys(): readonly [NoteKey, ...NoteKey[]] {
@@ -222,9 +231,9 @@ export class World {
       random: this.#options.random,
       operations: this.operations,
       pauseMs: this.#options.clientPauseMs,
-      longestMs: this.#options.pauseMs + this.#options.latencyMs * 30,
+      longestMs: this.#options.pauseMs + this.#options.latencyMs * 30 + LONGEST_IN_FLIGHT_MS,
       distrust: (process: SimulatedProcess) => this.#distrust(process),
-      process: () => (this.#process?.hybrid ? this.#process : undefined),
+      process: (but?: SimulatedProcess) => this.process(but),
       tell: (what: string) => this.tell(what),
       astonish: (what: string) => void this.astonishing.push(what),
     };

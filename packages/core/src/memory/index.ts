@@ -11,6 +11,7 @@ export {
   type MemoryCacheStoreOptions,
   type MemoryDocumentStore,
   type MemoryDocumentStoreOptions,
+  type MemoryRelationalStoreOptions,
   type MemoryStoreOptions,
   memoryCacheStore,
   memoryDocumentStore,

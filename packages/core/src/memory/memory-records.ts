@@ -36,6 +36,8 @@ export interface RowParts {
   readonly dirtyKeys: MemoryDirtyKeys;
   readonly journal: MemoryJournal;
   readonly checkpoints: MemoryCheckpoints;
+  /** Waited for between the fence of a write and its effect. */
+  readonly inFlight?: (() => Promise<void>) | undefined;
 }
 
 /** What a decision made, told as a store tells it. */
@@ -94,6 +96,7 @@ export class MemoryRecords implements RecordStore {
     try {
       // In flight: past the fence, and not yet done. From here on nothing waits, so nobody can come between.
       await turn(options);
+      await this.#rows?.inFlight?.();
       const decision = decideWrite(this.#table.get(intent.key), intent, {
         entity: this.#table.entity,
         term: options.term,

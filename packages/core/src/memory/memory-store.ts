@@ -26,6 +26,16 @@ export interface MemoryStoreOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** Options of {@link memoryRelationalStore}. */
+export interface MemoryRelationalStoreOptions extends MemoryStoreOptions {
+  /**
+   * Waited for by each write between its fence and its effect, so that a test can come between: an exclusive step waits for the write.
+   *
+   * @default nothing is waited for
+   */
+  readonly inFlight?: (() => Promise<void>) | undefined;
+}
+
 /** Options of {@link memoryDocumentStore}. */
 export interface MemoryDocumentStoreOptions extends MemoryStoreOptions {
   /** Number of ranges in each change feed. @default 1 */
@@ -166,15 +176,15 @@ export function memoryDocumentStore(options: MemoryDocumentStoreOptions = {}): M
  * await store.control.create({ group: 'accounts', epoch: 1, phase: '7', term: 1, wish });
  * ```
  */
-export function memoryRelationalStore(options: MemoryStoreOptions = {}): RelationalStore {
-  const { clock = systemClock } = options;
+export function memoryRelationalStore(options: MemoryRelationalStoreOptions = {}): RelationalStore {
+  const { clock = systemClock, inFlight } = options;
   const tables = new MemoryTables({ kind: 'rows', clock });
   const leases = new MemoryLeases({ clock });
   const checkpoints = new MemoryCheckpoints({ leases });
   const journal = new MemoryJournal();
   const control = new MemoryControl({ journal });
   const dirtyKeys = new MemoryDirtyKeys({ clock, tableOf: (name) => tables.named(name) });
-  const rows = { control, dirtyKeys, journal, checkpoints };
+  const rows = { control, dirtyKeys, journal, checkpoints, inFlight };
   return {
     kind: 'rows',
     ...recordHost({ clock, tables, leases, checkpoints, rows }),
