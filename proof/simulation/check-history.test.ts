@@ -90,6 +90,9 @@ describe('checkHistory', () => {
     const lagging = reads.map((read) => ({ ...read, mayLag: read.id === 'r2' }));
     expect(broken(history(lagging, last, { staleMs: 1_000 }))).toEqual([]);
     expect(broken(history(lagging, last, { staleMs: 1 }))).toEqual(['D1']);
+    // Nor where the permit could not be asked: the process answered on what it knew.
+    const blind = reads.map((read) => ({ ...read, isBlind: read.id === 'r2' }));
+    expect(broken(history(blind, last))).toEqual([]);
   });
 
   it('D2: finds a record that came back after it was deleted', () => {
@@ -113,6 +116,12 @@ describe('checkHistory', () => {
     const [a, b, r] = good();
     const early = [a, b, { ...r, endedAt: 0 }].filter((read) => read !== undefined) as Operation[];
     expect(broken(history(early, stored('b', { term: 1, counter: 2 }, ['a', 'b'])))).toContain('D4');
+    const kept = [
+      ...good(),
+      one('replace', 'd', v(1, 3)),
+      one('get', 'r3', { ...v(1, 3), ...seen('d', ['a', 'd']) }),
+    ];
+    expect(broken(history(kept, stored('d', { term: 1, counter: 3 })))).toEqual(['D4']);
     const rank = [one('create', 'a', v(1, 1)), one('get', 'r2', { ...v(1, 1), ...seen('a', ['a'], 7) })];
     expect(broken(history(rank, stored('a', { term: 1, counter: 1 })))).toEqual(['D4']);
   });

@@ -58,7 +58,7 @@ function checkLast(
   lineage: Lineage,
   last: StoredRecord | undefined,
 ): readonly Violation[] {
-  const acknowledged = lineage.placed.filter(({ operation }) => lineage.isOver(operation));
+  const acknowledged = lineage.placed.filter(({ operation }) => operation.outcome === 'done');
   const highest = acknowledged.at(-1);
   const read: Operation = {
     id: 'the end',

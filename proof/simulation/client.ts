@@ -58,6 +58,7 @@ const LAGGING = new Set<string | undefined>(['3', '4']);
 /** What an attempt came to. Plain data, so that it can come from another process. */
 export interface Attempted {
   readonly mayLag?: boolean;
+  readonly isBlind?: boolean;
   readonly version?: Version | undefined;
   readonly found?: Stored<NoteValue> | undefined;
   readonly existed?: boolean | undefined;
@@ -105,6 +106,7 @@ export class Client<Process extends Service> {
   #at: Process | undefined;
   #count = 0;
   #attempts: Promise<void>[] = [];
+  #draft: { readonly draft: Draft; readonly invokedAt: number } | undefined;
 
   constructor(options: ClientOptions<Process>, waiting: Waiting) {
     this.#options = options;
@@ -114,6 +116,13 @@ export class Client<Process extends Service> {
   /** Whether its last operation has ended. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** What it has begun and not ended: it may have taken effect. */
+  get underWay(): readonly Operation[] {
+    if (!this.#draft) return [];
+    const { draft, invokedAt } = this.#draft;
+    return [this.#operationOf(draft, { invokedAt, outcome: 'unknown' })];
   }
 
   /** Writes the body again that the authority has, as a person who has looked at a conflict does. */
@@ -143,6 +152,7 @@ export class Client<Process extends Service> {
   async #operation(): Promise<void> {
     const { random, keys, name } = this.#options;
     this.#count += 1;
+    if (random.chance(0.1)) this.#at = this.#options.process();
     const key = random.pick(keys);
     const draft = { id: `${name}-${this.#count}`, key, rank: this.#count };
     const kind = random.pick(KINDS);
@@ -168,6 +178,7 @@ export class Client<Process extends Service> {
   async #until(draft: Draft): Promise<Stored<NoteValue> | undefined> {
     const { scheduler, random } = this.#options;
     const invokedAt = scheduler.now;
+    this.#draft = { draft, invokedAt };
     let isDoubtful = false;
     for (;;) {
       const from = this.#sit();
@@ -229,13 +240,20 @@ export class Client<Process extends Service> {
   }
 
   #note(draft: Draft, more: Partial<Operation> & Pick<Operation, 'invokedAt' | 'outcome'>): void {
+    const { operations, scheduler, tell } = this.#options;
+    const operation = this.#operationOf(draft, more);
+    const { id, kind, key, outcome, version, seen } = operation;
+    const found = `${version?.term}.${version?.counter}`;
+    tell(`${this.#at?.name ?? '?'} ${kind} ${id} ${key} ${outcome} ${found} ${textOf(seen)}`);
+    scheduler.note(`${id} ${outcome} ${found}`);
+    operations.push(operation);
+    this.#draft = undefined;
+  }
+
+  #operationOf(draft: Draft, more: Partial<Operation> & Pick<Operation, 'invokedAt' | 'outcome'>): Operation {
     const { id, kind, key, rank, ifVersion } = draft;
-    const { operations, scheduler, name } = this.#options;
-    this.#options.tell(
-      `${this.#at?.name ?? '?'} ${kind} ${id} ${keyOf(key)} ${more.outcome} ${more.version?.term}.${more.version?.counter} ${textOf(more.seen)}`,
-    );
-    scheduler.note(`${id} ${more.outcome} ${more.version?.term}.${more.version?.counter}`);
-    operations.push({
+    const { scheduler, name } = this.#options;
+    return {
       id,
       kind,
       key: keyOf(key),
@@ -244,7 +262,7 @@ export class Client<Process extends Service> {
       endedAt: more.outcome === 'unknown' ? Number.POSITIVE_INFINITY : scheduler.now,
       ...(ifVersion && { ifVersion: decodeVersion(ifVersion) }),
       ...more,
-    });
+    };
   }
 }
 
@@ -269,13 +287,17 @@ function keyOf({ owner, id }: NoteKey): string {
   return `["${owner}"] ${id}`;
 }
 
-function seenIn({ kind }: Draft, { version, found, existed, mayLag }: Attempted): Partial<Operation> {
+function seenIn(
+  { kind }: Draft,
+  { version, found, existed, mayLag, isBlind }: Attempted,
+): Partial<Operation> {
   const at = kind === 'get' ? found?.version : version;
   return {
     ...(at !== undefined && { version: decodeVersion(at) }),
     ...(found && { seen: found.value }),
     ...(existed !== undefined && { existed }),
     ...(mayLag === true && { mayLag }),
+    ...(isBlind === true && { isBlind }),
   };
 }
 

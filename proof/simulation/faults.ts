@@ -45,3 +45,31 @@ export function randomFaults(
     return (fault.startsWith('crash') || fault === 'stop') && random.chance(0.7) ? 'pause before' : fault;
   };
 }
+
+/** Pauses, and now and then a crash, where the protocol is most in danger by them. */
+export function aimedFaults(
+  random: Random,
+  options: { readonly at: ReadonlyMap<string, number>; readonly until: () => boolean },
+): FaultSource {
+  return ({ name }) => {
+    const rate = options.at.get(name);
+    if (rate === undefined || options.until() || !random.chance(rate)) return undefined;
+    return random.pick(AIMED);
+  };
+}
+
+const AIMED: readonly [Fault, ...Fault[]] = [
+  'pause before',
+  'pause before',
+  'pause before',
+  'pause after',
+  'pause after',
+  'error before',
+  'error after',
+  'stop',
+];
+
+/** One fault at one call. */
+export function faultAt(number: number, fault: Fault): FaultSource {
+  return (call) => (call.number === number ? fault : undefined);
+}

@@ -37,11 +37,9 @@ export class Lineage {
   constructor(operations: readonly Operation[], sights: readonly Sight[], last: StoredRecord | undefined) {
     for (const operation of operations)
       if (operation.kind !== 'get') this.#writes.set(operation.id, operation);
-    for (const { id, version, kind, existed } of operations)
-      if (version && kind !== 'get' && existed !== false) this.#learn(id, version);
+    for (const { id, version, kind } of operations) if (version && kind !== 'get') this.#learn(id, version);
     for (const { value, version } of sights) this.#learn(textOf(value), version);
     for (const { id, term, counter } of last?.operations ?? []) this.#learn(id, { term, counter });
-    this.#learnIdleDeletes(operations);
   }
 
   /** Where the writes stand whose place is known, the oldest first. */
@@ -122,30 +120,13 @@ export class Lineage {
         this.#broken('D1', `${where} without the patch ${operation.id} of ${told(at)}`);
     for (const mark of marks) {
       const operation = this.#writes.get(mark);
+      const at = this.versionOf(mark);
+      if (at && base && order(at, base.version) < 0)
+        this.#broken('D4', `${where} with the mark ${mark}, which ${base.operation.id} had replaced`);
       if (!operation) this.#broken('D4', `${where} with the mark ${mark}, which nobody made`);
       else if (operation.outcome === 'refused')
         this.#broken('D3', `${where} with the mark of ${mark}, which was refused`);
     }
-  }
-
-  /**
-   * Whether an operation was acknowledged and cannot take effect after that. A delete that found nothing leaves no trace of itself, so
-   * that an attempt that was given up may still find something.
-   */
-  isOver({ id, outcome, existed, version }: Operation): boolean {
-    if (outcome !== 'done') return false;
-    const made = this.#versions.get(id);
-    return existed !== false || !made || !version || order(made, version) === 0;
-  }
-
-  // A delete that found nothing tells the version of the tombstone that is there, its own or another's.
-  #learnIdleDeletes(operations: readonly Operation[]): void {
-    const taken = new Set([...this.#versions.values()].map(told));
-    for (const { id, version, existed } of operations)
-      if (version && existed === false && !taken.has(told(version)) && !this.#versions.has(id)) {
-        taken.add(told(version));
-        this.#learn(id, version);
-      }
   }
 
   #learn(id: string, version: RecordVersion): void {

@@ -9,6 +9,8 @@ export interface Caller extends Owner {
   crash(): void;
   /** Makes it stand still. */
   stop(ms: number): void;
+  /** It has heard that a call failed. */
+  heardFailure(name: string): void;
 }
 
 /** What keeps a store from answering now, if anything does. */
@@ -27,7 +29,18 @@ export interface NetworkOptions {
 }
 
 // Calls that only read: a lost answer means nothing. Of all others nobody knows whether they took effect.
-const READS = new Set(['read', 'readMany', 'query', 'count', 'next', 'list', 'lag', 'ranges', 'verify']);
+const READS = new Set([
+  'read',
+  'readMany',
+  'getMany',
+  'query',
+  'count',
+  'next',
+  'list',
+  'lag',
+  'ranges',
+  'verify',
+]);
 
 // A page of a scan is asked for once, and a unit is run once.
 const ONCE = /\.(?:next|runUnit)$/;
@@ -62,7 +75,7 @@ export class Network {
     },
     send: () => Promise<Answer>,
   ): Promise<Answer> {
-    const { scheduler, faults } = this.#options;
+    const { scheduler, faults, random, pauseMs } = this.#options;
     const { name } = call;
     this.#calls.push(name);
     const number = this.#calls.length;
@@ -70,6 +83,8 @@ export class Network {
     if (fault) {
       this.#faults += 1;
       scheduler.note(fault);
+      // Whatever holds up a request may hold up whoever sent it.
+      if (fault === 'pause before' && random.chance(0.15)) from.stop(random.between(pauseMs / 4, pauseMs));
     }
     return new Promise((resolve, reject) => {
       const { signal } = call;
@@ -82,8 +97,14 @@ export class Network {
           end();
         });
       };
+      const fail = (error: unknown): void => {
+        from.heardFailure(name);
+        reject(error);
+      };
       const onWay = this.#journey(fault === 'pause before');
-      scheduler.after(onWay, name, () => this.#arrive({ from, call, fault, send, answer, resolve, reject }));
+      scheduler.after(onWay, name, () =>
+        this.#arrive({ from, call, fault, send, answer, resolve, reject: fail }),
+      );
     });
   }
 
@@ -130,7 +151,9 @@ export class Network {
   #deliver(from: Caller, name: string, fault: Fault | undefined, end: () => void): void {
     const { scheduler, pauseMs, random } = this.#options;
     if (fault === 'stop') from.stop(random.between(pauseMs / 4, pauseMs));
-    const onWay = this.#journey(fault === 'pause after');
+    // Now and then an answer is as late as its request was.
+    const isLate = fault === 'pause after' || (fault === 'pause before' && random.chance(0.3));
+    const onWay = this.#journey(isLate);
     scheduler.after(onWay, `${name} answered`, end, from);
   }
 

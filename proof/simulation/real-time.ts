@@ -50,7 +50,9 @@ export function checkRealTime(
     new Floor(
       operations.filter(of).flatMap((by) => {
         const version = by.kind === 'get' ? by.version : lineage.versionOf(by.id);
-        return lineage.isOver(by) && version && version.term > 0 ? [{ at: by.endedAt, version, by }] : [];
+        return by.outcome === 'done' && by.isBlind !== true && version && version.term > 0
+          ? [{ at: by.endedAt, version, by }]
+          : [];
       }),
     );
   const all = ended(() => true);
@@ -62,15 +64,13 @@ export function checkRealTime(
         written: ended((it) => it.session === session && it.kind !== 'get'),
       });
   for (const operation of operations) {
-    if (operation.outcome !== 'done') continue;
+    if (operation.outcome !== 'done' || operation.isBlind === true) continue;
     if (operation.kind !== 'get') violations.push(...checkWrite(operation, lineage, all));
     else {
       const { session, invokedAt, mayLag = false } = operation;
       // A read that may be behind may also be behind another, but never behind what its session wrote.
       const least = own.get(session)?.[mayLag ? 'written' : 'seen'].before(invokedAt);
-      // Where only sessions are promised anything, an idle feed does not prove PostgreSQL to be fresh.
-      if (realTime || !mayLag)
-        violations.push(...checkRead(operation, { floor: least, breaks: 'D8', lineage, operations }));
+      violations.push(...checkRead(operation, { floor: least, breaks: 'D8', lineage, operations }));
       const floor = realTime ? all.before(invokedAt - (mayLag ? staleMs : 0)) : undefined;
       violations.push(...checkRead(operation, { floor, breaks: 'D1', lineage, operations }));
     }

@@ -165,6 +165,10 @@ function lagging(
       await records.readMany(keys, options);
       return keys.map(look);
     },
+    getMany: async (keys, options) => {
+      session.saw();
+      return records.getMany(keys, options);
+    },
     query: async (plan, options) => {
       session.saw();
       return records.query(plan, options);
@@ -203,7 +207,8 @@ function laggingFeed(
     read: async (range, position, options): Promise<FeedPage> => {
       const page = await feed.read(range, position, options);
       // A replica that is behind has nothing yet of what comes next.
-      const isHidden = position !== undefined && page.changes.every((it) => session.mayMiss(madeAt(it)));
+      const oldest = Math.min(...page.changes.map(madeAt));
+      const isHidden = position !== undefined && page.changes.length > 0 && session.mayMiss(oldest);
       return isHidden ? { ...page, changes: [], position, idle: true } : page;
     },
     mark: (range, options) => {

@@ -1,6 +1,6 @@
 import type { StorePolicy } from '@polyphase/core';
 import { ConnectionError, ThrottledError } from '@polyphase/core';
-import { randomFaults } from './faults.ts';
+import { aimedFaults, randomFaults } from './faults.ts';
 import { Random } from './random.ts';
 import type { Walk, Wish } from './walk.ts';
 import type { World, WorldOptions } from './world.ts';
@@ -108,8 +108,51 @@ function outage(world: World, ms: number, of: World['outage']): void {
   });
 }
 
+// Where a late request, or a late answer, is worth most to whoever looks for mistakes.
+const AIMS: ReadonlyMap<string, number> = new Map([
+  ['cosmos.records.write', 0.1],
+  ['cosmos.permits.renew', 0.1],
+  ['cosmos.permits.project', 0.05],
+  ['postgres.records.write', 0.05],
+  ['postgres.control.advance', 0.05],
+  ['postgres.members.beat', 0.03],
+  ['postgres.records.apply', 0.08],
+  ['postgres.records.read', 0.01],
+]);
+
+/**
+ * A walk forth and back and forth, of few keys that many write, with pauses where they are worth most. Beside the process that walks
+ * there is one that was not given PostgreSQL, or one that does the same.
+ */
+export function hunt(seed: number): Walk {
+  const random = new Random(seed ^ 0x27d4eb2f);
+  const there: Wish = { policy: POSTGRES, until: '6' };
+  const back: Wish = { policy: DUAL, until: '2' };
+  const pause: Wish = { policy: POSTGRES, until: random.between(100, 600) };
+  return {
+    seed,
+    wishes: random.chance(0.5) ? [there, pause, back, there] : [there, pause, back],
+    world: {
+      pauseMs: random.pick([500, 900, 900, 2_500]),
+      latencyMs: random.pick([1, 2, 5]),
+      fleet: random.pick<WorldOptions['fleet']>([
+        [ALL, undefined],
+        [ALL, undefined],
+        [ALL, ALL],
+      ]),
+      clients: 2 + random.below(3),
+      keys: random.pick([1, 1, 2, 3]),
+      clientPauseMs: random.pick([5, 15, 30]),
+      ranges: 1 + random.below(2),
+      session: false,
+    },
+    faults: (own, isCalm) => aimedFaults(own, { at: AIMS, until: isCalm }),
+  };
+}
+
 /** The walk that a seed stands for: its world, its way, its faults and what else goes wrong. */
 export function scenario(seed: number): Walk {
+  if (seed % 3 === 0) return hunt(seed);
   const random = new Random(seed ^ 0x5bd1e995);
   const rate = random.chance(0.1) ? 0 : random.between(0, 0.25) ** 2;
   const wishes = random.chance(0.25) ? flapping(random) : random.pick(ROUTES);

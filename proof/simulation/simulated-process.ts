@@ -6,7 +6,7 @@ import {
   type ProtocolOptions,
   type Role,
 } from '@polyphase/hybrid';
-import { perform, type Service } from './client.ts';
+import { type Attempted, type Draft, perform, type Service } from './client.ts';
 import type { Caller, Network } from './network.ts';
 import { Note } from './note.ts';
 import { portsOf } from './ports.ts';
@@ -60,6 +60,7 @@ export class SimulatedProcess implements Caller, Service {
   readonly #options: ProcessOptions;
   readonly #end = new AbortController();
   #stoppedUntil = 0;
+  #blindAt = Number.NEGATIVE_INFINITY;
   #hybrid: Opened | undefined;
 
   constructor(options: ProcessOptions) {
@@ -93,7 +94,11 @@ export class SimulatedProcess implements Caller, Service {
   /** Makes one attempt at an operation, once it is open. */
   get perform(): Service['perform'] {
     const hybrid = this.#hybrid;
-    return hybrid && ((draft) => perform(draft, hybrid));
+    return hybrid && ((draft) => this.#perform(draft, hybrid));
+  }
+
+  heardFailure(name: string): void {
+    if (name === 'cosmos.permits.renew') this.#blindAt = this.#options.scheduler.now;
   }
 
   /** Opens it; where it cannot, it ends, and whoever watches over it starts another. */
@@ -131,6 +136,12 @@ export class SimulatedProcess implements Caller, Service {
   stop(ms: number): void {
     this.#options.tell(`${this.name} stands still for ${Math.round(ms)} ms`);
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#options.scheduler.now + ms);
+  }
+
+  async #perform(draft: Draft, hybrid: Opened): Promise<Attempted> {
+    const began = this.#options.scheduler.now;
+    const attempted = await perform(draft, hybrid);
+    return this.#blindAt >= began ? { ...attempted, isBlind: true } : attempted;
   }
 
   #listen(hybrid: Opened): void {

@@ -16,6 +16,8 @@ export interface Walked {
   readonly violations: readonly Violation[];
   /** Names of the calls of ports, in their order. */
   readonly calls: readonly string[];
+  /** How many calls there had been when each wish was no longer waited for. */
+  readonly callsAt: readonly number[];
   readonly faults: number;
   readonly operations: number;
   readonly simulatedMs: number;
@@ -31,7 +33,8 @@ export interface Walk {
   readonly seed: number;
   readonly wishes: readonly [Wish, ...Wish[]];
   readonly world: Omit<WorldOptions, 'random' | 'faults'>;
-  readonly faults: (random: Random, isCalm: () => boolean) => FaultSource;
+  /** @default none */
+  readonly faults?: (random: Random, isCalm: () => boolean) => FaultSource;
   /** What else happens. */
   readonly disturb?: (world: World, random: Random, isCalm: () => boolean) => void;
 }
@@ -46,13 +49,19 @@ export async function walk(options: Walk): Promise<Walked> {
   const random = new Random(options.seed);
   let calm = false;
   const isCalm = (): boolean => calm;
-  const world = new World({ ...options.world, random, faults: options.faults(random, isCalm) });
+  const world = new World({
+    ...options.world,
+    random,
+    faults: options.faults?.(random, isCalm) ?? (() => undefined),
+  });
   await world.begin();
   options.disturb?.(world, random, isCalm);
+  const callsAt: number[] = [];
   for (const { policy, until } of options.wishes) {
     world.wish(policy);
     const reached = (): boolean => world.stores.last?.phase === until;
     await world.scheduler.run(reached, typeof until === 'number' ? until : PHASE_MS);
+    callsAt.push(world.network.calls.length);
   }
   calm = true;
   const stuck = await rest(world, options.wishes.at(-1) ?? options.wishes[0]);
@@ -61,6 +70,7 @@ export async function walk(options: Walk): Promise<Walked> {
   return {
     violations,
     calls: network.calls,
+    callsAt,
     faults: network.faults,
     operations: operations.length,
     simulatedMs: scheduler.now,

@@ -45,6 +45,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #clients: Client<SimulatedProcess>[] = [];
   readonly #decided: Journaled[] = [];
+  #operator: Client<SimulatedProcess> | undefined;
   readonly #slots: SimulatedProcess[] = [];
   #started = 0;
   #config: { readonly revision: number; readonly policy: StorePolicy } = {
@@ -70,7 +71,7 @@ export class World {
   /** Documents that were there before the SDK, then a process, then clients. */
   async begin(): Promise<void> {
     const keys = this.#keys();
-    for (const { owner, id } of keys.slice(0, Math.floor(keys.length / 2))) {
+    for (const { owner, id } of keys.slice(0, Math.ceil(keys.length / 2))) {
       const text = `old-${owner}-${id}`;
       await this.stores.foreign.put(Note, { owner, id, text, rank: 0, marks: { [text]: 1 }, unknown: [1] });
       const at = Number.NEGATIVE_INFINITY;
@@ -93,7 +94,8 @@ export class World {
       this.#clients.push(client);
       void client.run();
     }
-    void this.#decide(new Client(this.#clientOptions('operator', keys), waiting));
+    this.#operator = new Client(this.#clientOptions('operator', keys), waiting);
+    void this.#decide(this.#operator);
   }
 
   /** Config changes: in every later process, and in those that are there, one after the other. */
@@ -140,7 +142,8 @@ export class World {
     const stuck = found.length > 0 ? found.join('; ') : undefined;
     const { staleMs } = rest;
     const realTime = !this.#options.session;
-    const operations = this.operations;
+    const clients = [...this.#clients, ...(this.#operator ? [this.#operator] : [])];
+    const operations = [...this.operations, ...clients.flatMap((client) => client.underWay)];
     const all = [...this.#decided, ...journal];
     return {
       operations,
