@@ -45,6 +45,9 @@ export {
   type SecretReference,
   type WithSecrets,
 } from './config/resolve-secrets.ts';
+export { type DrillOptions, type DrillResult, drill } from './drill/drill.ts';
+export { type DrillReceipt } from './drill/drill-receipt.ts';
+export { type DrillStores } from './drill/drill-stores.ts';
 export { createHybrid, type Hybrid } from './hybrid.ts';
 export { type HybridNotices } from './hybrid-notices.ts';
 export {

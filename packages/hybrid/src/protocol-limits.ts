@@ -26,6 +26,8 @@ export interface ProtocolOptions {
   readonly reconcileAge?: Duration;
   /** How long PostgreSQL must have been the authority before Cosmos DB is let go (6 → 7). @default "24h" */
   readonly soak?: Duration;
+  /** How old the receipt of a drill may be when a flip is armed (3 → 4). @default none is asked for */
+  readonly drillAge?: Duration;
 }
 
 /** {@link ProtocolOptions} in milliseconds, with every default filled in. */
@@ -42,6 +44,7 @@ export interface ProtocolLimits {
   readonly shadowWindowMs: number;
   readonly reconcileAgeMs: number;
   readonly soakMs: number;
+  readonly drillAgeMs: number | undefined;
 }
 
 /** Waits for leases are a tenth longer than the leases, for clocks that run at slightly different speeds. */
@@ -75,6 +78,7 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
     shadowWindowMs: ms('shadowWindow', options.shadowWindow, 3_600_000),
     reconcileAgeMs: ms('reconcileAge', options.reconcileAge, 600_000),
     soakMs: ms('soak', options.soak, 86_400_000),
+    drillAgeMs: options.drillAge === undefined ? undefined : ms('drillAge', options.drillAge, 0),
   };
   if (!Number.isInteger(limits.holdCalls) || limits.holdCalls < 0)
     problems.push('protocol.holdCalls must be a whole number, 0 or more');

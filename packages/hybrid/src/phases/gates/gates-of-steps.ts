@@ -1,4 +1,5 @@
 import type { Phase } from '@polyphase/core';
+import { drilled } from './drilled.ts';
 import type { Gate } from './gate.ts';
 import { conflictsDecided, deadLettersMended } from './journal-empty.ts';
 import { backfilled, following, reverseSmall, soaked, tombstonesLeft } from './keeping-up.ts';
@@ -10,7 +11,7 @@ const GATES: { readonly [step in `${Phase} ${Phase}`]?: readonly Gate[] } = {
   '0 1': [documentsFit, rowsPrepared],
   '1 2': [backfilled, tombstonesLeft, deadLettersMended, documentsFit, sameInBoth],
   '2 3': [following, deadLettersMended, readsAgree],
-  '3 4': [following, deadLettersMended, documentsFit, rowsFit, sameLately],
+  '3 4': [following, deadLettersMended, drilled, documentsFit, rowsFit, sameLately],
   '4 5': [deadLettersMended, documentsFit, rowsFit, recentSame],
   "6 5'": [deadLettersMended, reverseSmall, conflictsDecided, documentsFit, sameInBoth],
   '6 7': [soaked, deadLettersMended, reverseSmall, conflictsDecided, sameInBoth],

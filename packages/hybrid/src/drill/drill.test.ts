@@ -1,0 +1,259 @@
+import { ConnectionError, StoreError, UnknownOutcomeError } from '@polyphase/core';
+import { describe, expect, it } from 'vitest';
+import { DrillPlace, withRecords } from '../../test/drill-place.ts';
+import { FaultPlan, faultyStores } from '../../test/faulty-stores.ts';
+import { Note, protocol } from '../../test/virtual-world.ts';
+import { drill } from '../index.ts';
+import { readReceipt } from './drill-receipt.ts';
+
+const COURSE = "0 1 2 3 4 5 6 5' 2 3 4 5 6 7 7r 6 5'";
+
+async function filled(): Promise<DrillPlace> {
+  const place = new DrillPlace();
+  await place.fill();
+  return place;
+}
+
+describe('a drill that passes', () => {
+  it('walks a sample to PostgreSQL and back, and back from where Cosmos DB was let go, under load', async () => {
+    const place = await filled();
+    const { stores, scratch } = place;
+    const result = await place.run({ sample: 20 });
+    if (!result.passed) throw new Error(result.wrongs.join('\n'));
+    const { receipt } = result;
+    expect(receipt).toMatchObject({ entity: 'notes', sampled: 20, fingerprint: Note.fingerprint });
+    expect(receipt.walked.map(({ phase }) => phase).join(' ')).toBe(COURSE);
+    expect(receipt.acknowledged).toBeGreaterThan(20 * 14);
+    expect(receipt.heldMs).toBeGreaterThan(protocol.armedLease);
+    expect(receipt.heldMs).toBeLessThan(2 * protocol.armedLease);
+    expect(await scratch.cosmos.records(Note).count()).toBeGreaterThan(0);
+    // The entity itself was only read.
+    expect(await stores.postgres.control.read('notes')).toBeUndefined();
+    expect(await stores.cosmos.permits.read('notes')).toBeUndefined();
+    expect(await stores.cosmos.records(Note).count()).toBe(31);
+    expect(await stores.postgres.records(Note).count()).toBe(0);
+  });
+
+  it('keeps its receipt where the entity lives, and leaves out what its schema refuses', async () => {
+    const place = await filled();
+    const phases: string[] = [];
+    const result = await place.run({ onPhase: (phase) => phases.push(phase) });
+    if (!result.passed) throw new Error(result.wrongs.join('\n'));
+    const { sampled, leftOut, sdkVersion, fingerprint, endedAt } = result.receipt;
+    expect({ sampled, leftOut }).toEqual({ sampled: 30, leftOut: 1 });
+    expect(phases.join(' ')).toBe(`${COURSE.slice(2)} 2`);
+    expect(await readReceipt(place.stores.postgres.checkpoints, 'notes')).toEqual({
+      sdkVersion,
+      fingerprint,
+      endedAt,
+    });
+  });
+
+  it('tells with the times of production what a flip holds, and asks itself for no receipt', async () => {
+    const place = await filled();
+    const result = await place.run({
+      sample: 3,
+      callers: 1,
+      protocol: { drillAge: '30d' },
+      patienceMs: 300_000,
+    });
+    if (!result.passed) throw new Error(result.wrongs.join('\n'));
+    expect(result.receipt.heldMs).toBeGreaterThan(1_100);
+    expect(result.receipt.heldMs).toBeLessThan(1_600);
+  });
+
+  it('takes its sample from PostgreSQL where that is the authority', async () => {
+    const place = await filled();
+    const wish = { phase: '7', flip: 'manual', revision: 1 } as const;
+    const { postgres } = place.stores;
+    const note = { id: 'p', owner: 'only here', text: 'x' };
+    await postgres.control.create({ group: 'notes', epoch: 1, phase: '7', term: 1, wish });
+    await postgres
+      .records(Note)
+      .write(
+        { kind: 'create', key: { partition: ['only here'], id: 'p' }, operationId: 'a', value: note },
+        { term: 1 },
+      );
+    expect(await place.run()).toMatchObject({ passed: true, receipt: { sampled: 1 } });
+  });
+
+  it('repeats what nobody acknowledged, and takes it for one write', async () => {
+    const place = await filled();
+    let calls = 0;
+    const cosmos = withRecords(place.scratch.cosmos, (real) => ({
+      write: async (intent, options) => {
+        calls += 1;
+        const result = await real.write(intent, options);
+        if (calls < 40 || calls % 7 !== 0) return result;
+        throw new UnknownOutcomeError({ message: 'the answer was lost', operationId: intent.operationId });
+      },
+    }));
+    expect(await place.run({ scratch: { ...place.scratch, cosmos } })).toMatchObject({ passed: true });
+  });
+});
+
+describe('a drill that does not pass', () => {
+  it('tells that a store took copies and did not keep them, and withdraws the receipt of before', async () => {
+    const place = await filled();
+    const { checkpoints } = place.stores.postgres;
+    expect((await place.run()).passed).toBe(true);
+    const { cosmos, postgres } = place.made();
+    const forgetful = withRecords(cosmos, (real) => ({
+      apply: async (copies, options) => {
+        const kept = copies.filter(({ record }) => record.key.id !== '4');
+        const outcomes = await real.apply(kept, options);
+        return copies.map(
+          ({ record }) =>
+            outcomes[kept.findIndex((copy) => copy.record === record)] ?? { kind: 'applied', record },
+        );
+      },
+    }));
+    const wrongs = await place.wrongs({ scratch: { cosmos: forgetful, postgres } });
+    expect(wrongs[0]).toMatch(
+      /^phase 2: not within 20000 ms; in phase 6; both stores hold the same: 30 records compared, 1 differ/,
+    );
+    expect(wrongs.slice(1)).toEqual([
+      expect.stringMatching(/^Cosmos DB: .* the last acknowledged (write|delete) is not there$/),
+    ]);
+    expect(await readReceipt(checkpoints, 'notes')).toBeUndefined();
+  });
+
+  it.each(['cosmos', 'postgres'] as const)('finds one write that %s acknowledged and lost', async (store) => {
+    const place = await filled();
+    let lost = 0;
+    const broken = withRecords<(typeof place.scratch)[typeof store]>(place.scratch[store], (real) => ({
+      write: async (intent, options) => {
+        const there = await real.read(intent.key);
+        if (lost > 0 || intent.key.id !== '7' || intent.kind !== 'upsert' || !there?.value)
+          return real.write(intent, options);
+        lost += 1;
+        const version = { ...there.version, counter: there.version.counter + 1 };
+        return { record: { ...there, version }, existed: true, repeated: false };
+      },
+    }));
+    const wrongs = await place.wrongs({ scratch: { ...place.scratch, [store]: broken } });
+    expect(lost).toBe(1);
+    expect(wrongs[0]).toMatch(/after an acknowledged write a read found another version$/);
+    expect(wrongs[1]).toMatch(/^given up in phase /);
+    expect(wrongs.slice(2).length).toBeGreaterThan(0);
+  });
+
+  it('finds that a write was lost by the next one, where no read showed it', async () => {
+    const place = await filled();
+    const versions = new Map<string, unknown>();
+    let lost = 0;
+    const broken = withRecords(place.scratch.cosmos, (real) => ({
+      read: async (key, options) => {
+        const there = await real.read(key, options);
+        const told = versions.get(key.id);
+        return there && told ? { ...there, version: { ...there.version, counter: Number(told) } } : there;
+      },
+      write: async (intent, options) => {
+        const there = await real.read(intent.key);
+        versions.delete(intent.key.id);
+        if (lost > 0 || intent.key.id !== '7' || intent.kind !== 'upsert' || !there?.value)
+          return real.write(intent, options);
+        lost += 1;
+        const version = { ...there.version, counter: there.version.counter + 1 };
+        versions.set(intent.key.id, version.counter);
+        return { record: { ...there, version }, existed: true, repeated: false };
+      },
+    }));
+    const [first] = await place.wrongs({ scratch: { ...place.scratch, cosmos: broken } });
+    expect(first).toMatch(/a write on top of the acknowledged write was refused, so that is lost.*conflict/);
+  });
+
+  it('ends where a store stays away half way, and says which', async () => {
+    const place = await filled();
+    let isAway = false;
+    const away = (): void => {
+      if (isAway) throw new ConnectionError({ message: 'PostgreSQL is away' });
+    };
+    const postgres = withRecords(place.scratch.postgres, (real) => ({
+      write: async (...given) => {
+        away();
+        return real.write(...given);
+      },
+      readMany: async (...given) => {
+        away();
+        return real.readMany(...given);
+      },
+    }));
+    const wrongs = await place.wrongs({
+      scratch: { ...place.scratch, postgres },
+      onPhase: (phase) => {
+        isAway ||= phase === '6';
+      },
+    });
+    expect(wrongs[0]).toMatch(/^2 writes of every record in phase 6: not within 20000 ms/);
+    expect(wrongs.at(-1)).toBe(
+      'PostgreSQL: could not be looked at in the end: connection: PostgreSQL is away',
+    );
+  });
+
+  it('ends at once at an error that nobody may repeat', async () => {
+    const place = await filled();
+    let phase = '0';
+    const postgres = withRecords(place.scratch.postgres, (real) => ({
+      write: async (...given) => {
+        if (phase === '6') throw new StoreError({ message: 'the disk is full' });
+        return real.write(...given);
+      },
+    }));
+    const wrongs = await place.wrongs({
+      scratch: { ...place.scratch, postgres },
+      onPhase: (reached) => {
+        phase = reached;
+      },
+    });
+    expect(wrongs[0]).toMatch(/a (write|delete) on top of .* was refused.*store: the disk is full/);
+    expect(wrongs).toContainEqual(expect.stringMatching(/^given up in phase 6/));
+    expect(place.clock.monotonic()).toBeLessThan(40_000);
+  });
+});
+
+describe('a drill that does not end', () => {
+  it('ends with the reason of its signal, and leaves the receipt of before and nothing at work', async () => {
+    const place = await filled();
+    expect((await place.run()).passed).toBe(true);
+    const before = await readReceipt(place.stores.postgres.checkpoints, 'notes');
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    const aborted = place.run({
+      scratch: place.made(),
+      signal: stop.signal,
+      onPhase: (phase) => phase === '6' && stop.abort(reason),
+    });
+    await expect(aborted).rejects.toBe(reason);
+    expect(place.clock.nextMs).toBeUndefined();
+    expect(before).toBeDefined();
+    expect(await readReceipt(place.stores.postgres.checkpoints, 'notes')).toEqual(before);
+  });
+
+  it.each(['2', '5', '6', "5'", '7', '7r'])(
+    'leaves no receipt when its process dies in phase %s',
+    async (at) => {
+      const place = await filled();
+      const { clock, stores, scratch } = place;
+      const plan = new FaultPlan();
+      const dying = drill({
+        entity: Note,
+        stores: faultyStores(stores, plan),
+        scratch: faultyStores(scratch, plan),
+        protocol,
+        clock,
+        patienceMs: 2_000,
+        onPhase: (phase) => {
+          if (phase === at) plan.kill();
+        },
+      });
+      const result = await place.passing(dying);
+      expect(plan.isDead).toBe(true);
+      expect(result.passed).toBe(false);
+      expect(await readReceipt(stores.postgres.checkpoints, 'notes')).toBeUndefined();
+      // What it left is nobody's to go on with; on other stores the drill is as good as any.
+      await expect(place.run()).rejects.toThrow('have a control row of it');
+      expect((await place.run({ scratch: place.made() })).passed).toBe(true);
+    },
+  );
+});
