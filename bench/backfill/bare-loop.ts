@@ -17,12 +17,20 @@ const COLUMNS = {
 } as const;
 const names = Object.keys(COLUMNS);
 
-/** The table that a team would make for accounts: the same columns and index as the SDK's, but for its bookkeeping. */
-export async function createBareTable(pool: Pool): Promise<void> {
+/** What else a table of accounts is asked for by the SDK's queries, and so has an index for: each kind of order inside and across partitions. */
+const QUERY_INDEXES = ['tenant_id, id', 'pk, created_at, id'] as const;
+
+/**
+ * The table that a team would make for accounts: the SDK's columns, without its bookkeeping, and one index.
+ *
+ * @param forQueries - whether it has the indexes that the SDK's queries need, too
+ */
+export async function createBareTable(pool: Pool, forQueries: boolean): Promise<void> {
   const columns = Object.entries(COLUMNS).map(([name, type]) => `${name} ${type} not null`);
   await pool.query('drop table if exists bare');
   await pool.query(`create table bare (${columns.join(', ')}, primary key (pk, id))`);
-  await pool.query('create index on bare (created_at, pk, id)');
+  const indexes = ['created_at, pk, id', ...(forQueries ? QUERY_INDEXES : [])];
+  for (const index of indexes) await pool.query(`create index on bare (${index})`);
 }
 
 const INSERT = `
