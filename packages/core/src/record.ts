@@ -28,6 +28,8 @@ export interface StoredRecord {
   readonly operations: readonly OperationMark[];
   /** The store's own token for conditional writes, where it has one. */
   readonly etag?: string | undefined;
+  /** Set where the store sees that another program changed the body under its stamp (Cosmos DB): the digest is of the body. */
+  readonly foreign?: true | undefined;
   /** What the record descends from, where the store keeps it (PostgreSQL). */
   readonly base?: RecordBase | undefined;
   /**

@@ -102,6 +102,30 @@ export function valueOf({ discriminator }: EntityMapping, document: JsonObject):
   return Object.fromEntries([...fields, ...own]);
 }
 
+/**
+ * Whether a document stands for a deleted record. One that another program made of a tombstone does not: it has the tombstone's stamp,
+ * and a body.
+ */
+function isTombstone({ entity, discriminator }: EntityMapping, document: JsonObject): boolean {
+  const stamp = stampOf(document[STAMP_FIELD]);
+  if (typeof stamp !== 'object' || !stamp.tombstone) return false;
+  const isOwn = (value: JsonValue | undefined, path: Path): boolean => {
+    // The SDK writes the id at each unique path, and nothing else beside key and discriminator; what is more would be in the stamp.
+    if (value === document['id'] || partitionPaths(entity).some((own) => samePath(own, path))) return true;
+    return isJsonObject(value) && Object.keys(value).every((name) => isOwn(value[name], [...path, name]));
+  };
+  return Object.keys(document).every(
+    (name) =>
+      name === STAMP_FIELD ||
+      name === TTL_FIELD ||
+      SYSTEM_FIELDS.has(name) ||
+      discriminator.fields.has(name) ||
+      isOwn(document[name], [name]),
+  );
+}
+
+const samePath = (a: Path, b: Path): boolean => a.length === b.length && a.every((name, i) => name === b[i]);
+
 /** The key of a document, as the entity finds it. */
 export function keyOfDocument(entity: Entity, document: JsonObject): RecordKey {
   const id = document['id'];
@@ -134,12 +158,14 @@ export function toRecord(
       issues: [MALFORMED],
     });
   const etag = document['_etag'];
-  const value = stamp?.tombstone === true ? undefined : valueOf(mapping, document);
+  const value = isTombstone(mapping, document) ? undefined : valueOf(mapping, document);
+  const digest = recordDigest(value);
   return {
     key,
     version: stamp ? { term: stamp.term, counter: stamp.counter } : UNSTAMPED,
     value,
-    digest: recordDigest(value),
+    digest,
+    ...(stamp && stamp.digest !== digest ? { foreign: true } : {}),
     operations: stamp?.operations ?? [],
     ...(typeof etag === 'string' ? { etag } : {}),
     ...(value === undefined ? {} : documentExpiry(mapping.entity, datesOf(document))),
@@ -160,7 +186,7 @@ export function documentIssues(mapping: EntityMapping, document: JsonObject): re
     if (!InvalidDataError.isInstance(error)) throw error;
     issues.push(...error.issues);
   }
-  if (typeof stamp === 'object' && stamp.tombstone) return issues;
+  if (isTombstone(mapping, document)) return issues;
   const value = valueOf(mapping, document);
   return [...issues, ...(entity.loose ? portabilityIssues(value) : entity.issues(value))];
 }

@@ -127,25 +127,30 @@ async function judgeHistory(
 }
 
 // PostgreSQL is the authority: nothing is stamped any more. What carries a stamp of an earlier term goes through the conditional apply,
-// which keeps stragglers. What carries none, or one of this term that no row has reached, was written around the SDK: only rows are
-// copied under this term. Both bodies are kept for a person to decide.
+// which keeps stragglers. What carries none, or one of this term that no row has reached, or an old one over another body, was written
+// around the SDK: only rows are copied under this term. Both bodies are kept for a person to decide.
 async function judgeStragglers(
   sides: CopySides,
   records: readonly StoredRecord[],
   { term, signal }: { readonly term: number; readonly signal: AbortSignal },
 ): Promise<JudgedPage> {
-  const doubtful = records.filter(({ version }) => version.term === 0 || version.term >= term);
+  const doubtful = records.filter(
+    ({ version, foreign }) => version.term === 0 || version.term >= term || foreign,
+  );
   const rows = await rowsOf(sides, doubtful, signal);
-  const foreign = new Set<StoredRecord>();
+  const around = new Set<StoredRecord>();
   const journal = doubtful.flatMap((theirs, i) => {
     const row = rows[i];
-    if (theirs.version.term !== 0 && !isAhead(theirs, row)) return [];
-    foreign.add(theirs);
+    const verdict = compareCopies(theirs, row);
+    // One version with two bodies is found by the apply.
+    const isChanged = theirs.foreign && verdict !== 'same' && verdict !== 'diverged';
+    if (theirs.version.term !== 0 && !isChanged && !isAhead(theirs, row)) return [];
+    around.add(theirs);
     return theirs.digest === row?.digest
       ? []
       : [conflict(sides.entity, { theirs, ours: row }, WRITTEN_AROUND)];
   });
-  const ours = records.filter((record) => !foreign.has(record));
+  const ours = records.filter((record) => !around.has(record));
   const corrections = await judgeLifetimes(sides, ours, signal);
   return { copies: ours.map((record) => ({ record })), stamps: [], corrections, journal };
 }
