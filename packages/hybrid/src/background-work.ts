@@ -16,9 +16,11 @@ import type { Group } from './phases/group.ts';
 import { Membership } from './phases/membership.ts';
 import { openByRow } from './phases/opening.ts';
 import { PHASES, type PhaseRules } from './phases/phase-table.ts';
+import { FeedPulse } from './relay/feed-pulse.ts';
 import { FeedRelay, type RelayProgress } from './relay/feed-relay.ts';
 import { FeedWatch } from './relay/feed-watch.ts';
 import { ReverseRelay } from './relay/reverse-relay.ts';
+import type { StalledRange } from './relay/stall-alarm.ts';
 import type { Role } from './roles.ts';
 import { SDK_VERSION } from './sdk-version.ts';
 
@@ -47,7 +49,8 @@ const LONGEST_IDLE_MS = 100;
 
 /**
  * The loops of one entity where there is PostgreSQL. One keeps this process a member and learns where the group is. By its roles, and
- * where no other process does it now, one walks the phases and one follows the change feed; one copies dirty keys back, beside others.
+ * where no other process does it now, one walks the phases and one sends the pulse through the change feed; one shares the feed's ranges
+ * with other processes, and copies those that are its own; one copies dirty keys back, beside others.
  *
  * States: not joined (PostgreSQL has not been reached yet, and a loop tries to); joined; stopped.
  */
@@ -55,8 +58,8 @@ export class BackgroundWork {
   readonly #options: BackgroundWorkOptions;
   readonly #membership: Membership;
   readonly #walks: HeldLease;
-  readonly #copies: HeldLease;
   readonly #relay: FeedRelay | undefined;
+  readonly #pulse: FeedPulse | undefined;
   readonly #reverse: ReverseRelay | undefined;
   readonly #controller: Controller;
   readonly #loops: Loops;
@@ -68,8 +71,7 @@ export class BackgroundWork {
     const { cosmos } = group.stores;
     this.#options = options;
     const durationMs = limits.memberLeaseMs;
-    const leaseOf = (kind: string) =>
-      new HeldLease({ leases: postgres.leases, name: `${kind}:${entity.name}`, holder, durationMs, clock });
+    const { leases, checkpoints } = postgres;
     this.#membership = new Membership({
       members: postgres.members,
       group,
@@ -77,24 +79,30 @@ export class BackgroundWork {
       durationMs,
       version: SDK_VERSION,
     });
-    this.#walks = leaseOf('controller');
-    this.#copies = leaseOf('relay');
+    this.#walks = new HeldLease({ leases, name: `controller:${entity.name}`, holder, durationMs, clock });
     const feed = cosmos?.changes(entity);
+    const following = feed && { group, feed, checkpoints, leases, holder, goesOn: () => this.#follows };
     this.#relay =
-      feed &&
+      following &&
       new FeedRelay({
-        group,
-        feed,
-        lease: this.#copies,
+        ...following,
         pace: options.pace,
+        onCopied: (records) => notices.tell('copied', { entity: entity.name, direction: 'forward', records }),
+        onTrouble: (error) => this.#trouble('feed relay', error),
+      });
+    this.#pulse =
+      following &&
+      new FeedPulse({
+        ...following,
         onFresh: (asOf, signal) => this.#membership.noteFresh(asOf, signal),
+        onStalled: (stalled) => notices.tell('stalled', { entity: entity.name, ...stalled }),
       });
     this.#reverse = cosmos && new ReverseRelay({ group, postgres });
     this.#controller = new Controller({
       group,
       postgres,
       cosmos,
-      watch: feed && new FeedWatch({ group, feed, checkpoints: postgres.checkpoints }),
+      watch: feed && new FeedWatch({ group, feed, checkpoints }),
       reverse: this.#reverse,
       holder,
       onBlocked: (to, answers) => notices.tell('blocked', { entity: entity.name, to, answers }),
@@ -122,7 +130,12 @@ export class BackgroundWork {
     return this.#walks.isProven ? this.#controller.blockedBy : [];
   }
 
-  /** Changes that this process has read from the feed, and whether it has seen the end of history. */
+  /** The feed ranges that stand still, as far as this process watches them. */
+  get stalled(): readonly StalledRange[] {
+    return this.#pulse?.stalled ?? [];
+  }
+
+  /** Changes that this process has read from the feed, and whether history has been read. */
   get copied(): RelayProgress {
     return this.#relay?.progress ?? { read: 0, historyRead: false, requestUnits: 0 };
   }
@@ -152,9 +165,12 @@ export class BackgroundWork {
     if (roles.has('controller')) this.#loops.start('controller', () => this.#walk());
     const relay = roles.has('relay') ? this.#relay : undefined;
     const reverse = roles.has('relay') ? this.#reverse : undefined;
-    if (relay) this.#loops.start('feed relay', () => this.#follow(relay));
-    if (reverse)
-      this.#loops.start('reverse relay', () => this.#copy('reverse', (signal) => reverse.round(signal)));
+    const { signal } = this.#loops;
+    if (relay) this.#loops.start('feed relay', () => relay.share(signal));
+    if (reverse) this.#loops.start('reverse relay', () => this.#copyBack(reverse));
+    // A controller watches as well: that nobody copies at all is told, too.
+    const pulse = relay || roles.has('controller') ? this.#pulse : undefined;
+    if (pulse) this.#loops.start('feed pulse', () => pulse.turn(signal));
   }
 
   /** Makes each loop take its next turn at once. */
@@ -166,13 +182,14 @@ export class BackgroundWork {
   async stop(message: string): Promise<void> {
     const isOurs = this.#joined && this.#walks.isProven;
     await this.#loops.stop(message);
+    await this.#relay?.ended();
     if (isOurs) await this.#controller.release().catch((error: unknown) => this.#trouble('closing', error));
   }
 
   /** Gives everything up that others would wait for. No call may be under way any more. */
   async leave(): Promise<void> {
-    const ends = [this.#walks.leave(), this.#copies.leave(), this.#membership.leave()];
-    for (const end of await Promise.allSettled(ends))
+    const all = [this.#walks, this.#relay, this.#pulse, this.#membership];
+    for (const end of await Promise.allSettled(all.map(async (it) => it?.leave())))
       if (end.status === 'rejected') this.#trouble('closing', end.reason);
   }
 
@@ -197,7 +214,7 @@ export class BackgroundWork {
     if (row && row.wish.revision < wanted.revision)
       group.observe(await postgres.control.submit(row.group, wanted, { signal }));
     await this.#walks.keep(signal);
-    await this.#copies.keep(signal);
+    await this.#pulse?.keep(signal);
     const pauseMs = Math.min(limits.pollMs, limits.memberLeaseMs / 6);
     if (!row || !PHASES[row.phase].sealed || gate.isIdle) return pauseMs;
     // Whoever seals waits for the calls that are under way here: their end is told at once.
@@ -214,30 +231,24 @@ export class BackgroundWork {
     return (await this.#controller.step(signal)) ? 0 : group.limits.pollMs;
   }
 
-  async #follow(relay: FeedRelay): Promise<number> {
-    const { group } = this.#options;
-    if (!this.#joined) return group.limits.pollMs;
-    if (!(await this.#copies.take(this.#loops.signal))) {
-      relay.forget();
-      return group.limits.pollMs;
-    }
-    return this.#copy('forward', async (signal) => {
-      const { applied, idle } = await relay.round(signal);
-      return { copied: applied, idle };
-    });
-  }
-
-  async #copy(
-    direction: 'forward' | 'reverse',
-    round: (signal: AbortSignal) => Promise<{ readonly copied: number; readonly idle: boolean }>,
-  ): Promise<number> {
+  async #copyBack(reverse: ReverseRelay): Promise<number> {
     const { group, notices } = this.#options;
     const { pollMs } = group.limits;
-    const rules: PhaseRules | undefined = group.row && PHASES[group.row.phase];
-    if (!this.#joined || !(direction === 'forward' ? rules?.feed : rules?.reverse)) return pollMs;
-    const { copied, idle } = await round(this.#loops.signal);
-    if (copied > 0) notices.tell('copied', { entity: group.entity.name, direction, records: copied });
+    if (!this.#rules?.reverse) return pollMs;
+    const { copied, idle } = await reverse.round(this.#loops.signal);
+    if (copied > 0)
+      notices.tell('copied', { entity: group.entity.name, direction: 'reverse', records: copied });
     return idle ? Math.min(pollMs, LONGEST_IDLE_MS) : 0;
+  }
+
+  // Whether the feed is to be copied now, as far as this process knows.
+  get #follows(): boolean {
+    return this.#rules?.feed === true && !this.#options.group.isFenced;
+  }
+
+  get #rules(): PhaseRules | undefined {
+    const { row } = this.#options.group;
+    return this.#joined && row ? PHASES[row.phase] : undefined;
   }
 
   // A loop goes on, whatever failed: it may be mended meanwhile. That another process has the work now is no failure.

@@ -21,6 +21,7 @@ import { mayTryAgain } from './phases/may-try-again.ts';
 import { openByPermit } from './phases/opening.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
 import type { RelayProgress } from './relay/feed-relay.ts';
+import type { StalledRange } from './relay/stall-alarm.ts';
 import type { Role } from './roles.ts';
 import { SecondWriter } from './second-writer.ts';
 import { ShadowReads } from './shadow/shadow-reads.ts';
@@ -122,6 +123,11 @@ export class EntityRuntime {
   get wish(): Wish {
     const there = this.group.row?.wish;
     return there && there.revision > this.#wish.revision ? there : this.#wish;
+  }
+
+  /** The feed ranges that stand still, as far as this process watches them. */
+  get stalled(): readonly StalledRange[] {
+    return this.#work?.stalled ?? [];
   }
 
   /** Records that the feed relay has read, and whether it has seen the end of history. */

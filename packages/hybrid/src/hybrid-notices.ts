@@ -1,5 +1,6 @@
 import type { GateAnswer, Phase } from '@polyphase/core';
 import type { PlannedStep } from './hybrid-status.ts';
+import type { StalledRange } from './relay/stall-alarm.ts';
 import type { ShadowMismatch } from './shadow/shadow-reads.ts';
 
 /** What a hybrid tells whoever listens. Names are stable; payloads may gain fields. */
@@ -15,6 +16,8 @@ export interface HybridNotices {
   readonly blocked: { readonly entity: string; readonly to: Phase; readonly answers: readonly GateAnswer[] };
   /** A background loop failed and goes on after a pause. */
   readonly trouble: { readonly entity: string; readonly where: string; readonly error: unknown };
+  /** A range of the change feed stands still. Told once, by one process of those that watch; `status(name).stalled` shows it until it moves on. */
+  readonly stalled: { readonly entity: string } & StalledRange;
   /** A second write of the dual phases was skipped; the change feed will bring it. */
   readonly inlineSkipped: { readonly entity: string; readonly error: unknown };
   /** PostgreSQL would have answered a read otherwise, seen twice. `status(name).shadow` has the counts. */

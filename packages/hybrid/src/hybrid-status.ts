@@ -2,6 +2,7 @@ import { type Authority, authorityOf, type GateAnswer, type Phase, type Wish } f
 import type { EntityRuntime } from './entity-runtime.ts';
 import { PHASE_NAMES, plannedPhases } from './phases/phase-table.ts';
 import type { RelayProgress } from './relay/feed-relay.ts';
+import type { StalledRange } from './relay/stall-alarm.ts';
 import type { ShadowStatus } from './shadow/shadow-reads.ts';
 
 /** Where one entity is, where config wants it, and what is in the way. */
@@ -17,8 +18,12 @@ export interface EntityStatus {
   readonly term: number;
   /** Milliseconds since PostgreSQL is known to have held every change of Cosmos DB; Infinity when that was never known. */
   readonly lagMs: number;
-  /** Changes that this process has read from the feed, whether it has seen the end of history, and what that took. */
+  /** Changes that this process has read from the feed, whether history has been read by all together, and what that took. */
   readonly copied: RelayProgress;
+  /**
+   * Feed ranges through which nothing comes, and what to do about each. Known to the process that watches for all: see the notice `stalled`.
+   */
+  readonly stalled: readonly StalledRange[];
   /** How long flips held calls in this process, in milliseconds: every flip that is over, in sum. */
   readonly heldMs: number;
   /** What shadow reads found in this process; empty but in phase 2. */
@@ -46,6 +51,7 @@ export function statusOf(runtime: EntityRuntime): EntityStatus {
     term: row?.term ?? 1,
     lagMs: stalenessMs,
     copied: runtime.copied,
+    stalled: runtime.stalled,
     heldMs: gate.heldMs,
     shadow: runtime.shadow.status,
     blockedBy: runtime.blockedBy,

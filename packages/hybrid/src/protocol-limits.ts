@@ -18,6 +18,8 @@ export interface ProtocolOptions {
   readonly poll?: Duration;
   /** How long a process counts as a member after its last beat, and how long what it was at work on waits for it. @default "10s" */
   readonly memberLease?: Duration;
+  /** How long a feed range may stand still while a marker waits in it, before the notice `stalled` tells. @default "60s" */
+  readonly stallAfter?: Duration;
   /** Reads of each query shape that PostgreSQL must have answered like Cosmos DB before it may answer any (2 → 3). @default 300 */
   readonly shadowReads?: number;
   /** How far back such reads count; and how long they are waited for, before comparing all records takes their place. @default "1h" */
@@ -40,6 +42,7 @@ export interface ProtocolLimits {
   readonly inlineTimeoutMs: number;
   readonly pollMs: number;
   readonly memberLeaseMs: number;
+  readonly stallAfterMs: number;
   readonly shadowReads: number;
   readonly shadowWindowMs: number;
   readonly reconcileAgeMs: number;
@@ -74,6 +77,7 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
     inlineTimeoutMs: ms('inlineTimeout', options.inlineTimeout, 50),
     pollMs: ms('poll', options.poll, 500),
     memberLeaseMs: ms('memberLease', options.memberLease, 10_000),
+    stallAfterMs: ms('stallAfter', options.stallAfter, 60_000),
     shadowReads: options.shadowReads ?? 300,
     shadowWindowMs: ms('shadowWindow', options.shadowWindow, 3_600_000),
     reconcileAgeMs: ms('reconcileAge', options.reconcileAge, 600_000),
@@ -97,6 +101,7 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
       'protocol.sealTimeout must leave room for the leases to run out: one and a half times protocol.armedLease and a tenth',
     );
   if (limits.pollMs < 1) problems.push('protocol.poll must be at least 1 ms');
+  if (limits.stallAfterMs < 1_000) problems.push('protocol.stallAfter must be at least 1 s');
   if (limits.memberLeaseMs < 1_000) problems.push('protocol.memberLease must be at least 1 s');
   if (problems.length > 0)
     throw new InvalidOptionsError({ message: 'The protocol options are not usable', problems });

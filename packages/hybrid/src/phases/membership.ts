@@ -2,6 +2,9 @@ import type { ControlRow, Members } from '@polyphase/core';
 import type { Group } from './group.ts';
 import { PHASES } from './phase-table.ts';
 
+/** Time between two notes of how fresh PostgreSQL is: each is a write. */
+const NOTE_MS = 200;
+
 /** What {@link Membership} works with. */
 export interface MembershipOptions {
   readonly members: Members;
@@ -60,7 +63,7 @@ export class Membership {
     const { members, group } = this.#options;
     group.noteFresh(asOf);
     const now = group.clock.monotonic();
-    if (!this.#told || now - this.#notedAt < group.limits.pollMs) return;
+    if (!this.#told || now - this.#notedAt < Math.min(group.limits.pollMs, NOTE_MS)) return;
     this.#notedAt = now;
     // The store was asked for its date before it answered, so this is not later than that moment was there.
     await members.noteFresh(group.entity.name, this.#told.nowMs + (asOf - this.#told.at), { signal });

@@ -1,191 +1,177 @@
-import type { ChangeFeed, CheckpointAdvance, FeedRange, HeldLease, RequestCost } from '@polyphase/core';
+import {
+  type ChangeFeed,
+  type CheckpointStore,
+  type HeldRange,
+  type LeaseManager,
+  RangeLeases,
+  type RequestCost,
+  TimeoutError,
+} from '@polyphase/core';
 import type { Pace } from '../backfill/pace.ts';
-import { pageBytes } from '../backfill/page-bytes.ts';
-import { startWaiting } from '../backfill/waited.ts';
 import type { Group } from '../phases/group.ts';
-import { checkpointName } from './checkpoint-name.ts';
-import type { FoundPage } from './judge-page.ts';
+import { orAborted } from '../phases/or-aborted.ts';
+import { withinTime } from '../phases/time-limit.ts';
+import { Lanes } from './lanes.ts';
 import { PageCopier } from './page-copier.ts';
-import { Turns } from './turns.ts';
+import { RangeRelay } from './range-relay.ts';
 
-const PAGE = 500;
-/** Each marker is a write, so not every round sends one. */
-const PULSE_MS = 100;
-
-/** A page of a range. */
-interface ReadPage extends FoundPage {
-  readonly range: FeedRange;
-}
-
-/** What one round over all ranges did. */
-export interface RelayRound {
-  /** Records that were written to PostgreSQL. */
-  readonly applied: number;
-  /** Whether every range had nothing more to give. */
-  readonly idle: boolean;
-}
+/** Pages in hand at a time, which bounds memory and connections. */
+const PAGES_AT_ONCE = 4;
+/** Time between two looks at the ranges. A range that was split can be read as a whole meanwhile. */
+const LOOK_MS = 5_000;
 
 /** Where the relay is. */
 export interface RelayProgress {
-  /** Records read since the relay was made. */
+  /** Records that this process has read from the feed. */
   readonly read: number;
-  /** Whether PostgreSQL has held everything that Cosmos DB had at some moment since: the backfill is done. */
+  /** Whether PostgreSQL has held everything that Cosmos DB had at some moment: the backfill is done. */
   readonly historyRead: boolean;
-  /** Request units that the relay has spent in this process. */
+  /** Request units that copying has taken in this process. */
   readonly requestUnits: number;
+}
+
+/** What {@link FeedRelay} works with. */
+export interface FeedRelayOptions {
+  readonly group: Group;
+  readonly feed: ChangeFeed;
+  readonly checkpoints: CheckpointStore;
+  readonly leases: LeaseManager;
+  /** Name of this process in leases. */
+  readonly holder: string;
+  /** How fast history may be copied. */
+  readonly pace: Pace;
+  /** Whether the feed is to be copied now. */
+  readonly goesOn: () => boolean;
+  /** Hears of records that were written. */
+  readonly onCopied: (records: number) => void;
+  /** Hears of what failed and is tried again. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 /**
  * Copies committed changes from Cosmos DB's change feed to PostgreSQL: from the beginning of history, so that it is backfill and
- * capture in one order per key. See {@link PageCopier} for what happens to a page. While it reads history it yields to the users of both
- * stores; after that nothing is put off, since others wait for what it copies.
+ * capture in one order per key. See {@link PageCopier} for what happens to a page. While history is read it yields to the users of both
+ * stores; after that nothing is put off, since others wait for what is copied.
+ *
+ * The ranges of the feed are shared among the processes that copy, each under a lease of its own: those of a fleet with the role
+ * `relay`, and workers of a backfill. A range is copied by whoever has it; the page's transaction moves the checkpoint under the lease's
+ * token, so that whoever lost the range, without knowing it yet, changes nothing.
  */
 export class FeedRelay {
-  readonly #group: Group;
-  readonly #feed: ChangeFeed;
-  readonly #lease: HeldLease;
-  readonly #onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
-  readonly #pace: Pace;
+  readonly #options: FeedRelayOptions;
+  readonly #shared: RangeLeases;
   readonly #copier: PageCopier;
-  readonly #positions = new Map<string, string>();
-  readonly #revisions = new Map<string, number>();
-  #ranges: readonly FeedRange[] = [];
+  readonly #lanes = new Lanes({ lanes: PAGES_AT_ONCE });
+  readonly #readers = new Map<string, Promise<void>>();
+  #ranges: readonly string[] = [];
+  #lookAt = Number.NEGATIVE_INFINITY;
   #read = 0;
   #requestUnits = 0;
-  #historyRead = false;
-  #sent: { readonly startedAt: number; readonly markers: ReadonlyMap<string, string> } | undefined;
-  #sentAt = Number.NEGATIVE_INFINITY;
-  readonly #turns = new Turns();
 
-  constructor(options: {
-    readonly group: Group;
-    readonly feed: ChangeFeed;
-    /** The right to copy this feed. */
-    readonly lease: HeldLease;
-    /** How fast history may be copied. */
-    readonly pace: Pace;
-    /** Is told at which moment of the monotonic clock PostgreSQL held everything. */
-    readonly onFresh: (asOf: number, signal: AbortSignal) => Promise<void>;
-  }) {
-    this.#group = options.group;
-    this.#feed = options.feed;
-    this.#lease = options.lease;
-    this.#onFresh = options.onFresh;
-    this.#pace = options.pace;
-    this.#copier = new PageCopier(options.group, {
-      ready: (signal) => this.#ready(signal),
-      meter: this.#meter,
+  constructor(options: FeedRelayOptions) {
+    const { group, leases, holder } = options;
+    this.#options = options;
+    this.#shared = new RangeLeases({
+      leases,
+      // Of the feed, not of the relay: a backfill shares the ranges, too.
+      name: `feed:${group.entity.name}`,
+      holder,
+      durationMs: group.limits.memberLeaseMs,
+      clock: group.clock,
     });
+    this.#copier = new PageCopier(group, { ready: (signal) => this.#ready(signal), meter: this.#meter });
   }
 
   /** Where the relay is. */
   get progress(): RelayProgress {
-    return { read: this.#read, historyRead: this.#historyRead, requestUnits: this.#requestUnits };
+    return { read: this.#read, historyRead: !this.#isHistory, requestUnits: this.#requestUnits };
   }
 
-  /** Forgets where it was: another process may copy meanwhile. */
-  forget(): void {
-    this.#ranges = [];
-    this.#sent = undefined;
-  }
-
-  /** Reads one page of each range and copies it. Everything that Cosmos DB had committed before an idle round is in PostgreSQL after it. */
-  round(signal: AbortSignal): Promise<RelayRound> {
-    return this.#turns.run(() => this.#round(signal), signal);
-  }
-
-  async #round(signal: AbortSignal): Promise<RelayRound> {
-    const startedAt = this.#group.clock.monotonic();
-    if (this.#ranges.length === 0) await this.#start(signal);
-    let applied = 0;
-    let idle = true;
-    try {
-      for (const range of this.#ranges) {
-        await this.#ready(signal);
-        // As it was before the page was read: what is stamped belongs to the term in which it was found.
-        const { row } = this.#group;
-        const position = this.#feed.positionOf(range, this.#positions);
-        const page = await this.#feed.read(range, position, { limit: PAGE, signal, meter: this.#meter });
-        applied += await this.#copy({ range, page, row }, signal);
-        idle &&= page.idle;
-      }
-    } catch (error) {
-      // Whether the page was committed is not known here, and a range may be gone: where to go on is read from the stores.
+  /** One turn at the leases: renews, takes and gives up ranges, and copies those that this process has. Answers when to do so again. */
+  async share(signal: AbortSignal): Promise<number> {
+    const { group, goesOn } = this.#options;
+    const { pollMs, memberLeaseMs } = group.limits;
+    if (!goesOn()) {
       this.#ranges = [];
-      throw error;
+      this.#lookAt = Number.NEGATIVE_INFINITY;
+      if (this.#readers.size === 0) await this.#shared.leave();
+      return pollMs;
     }
-    // Where reads count on it, an empty page proves too little: a replica that lags has nothing to tell either.
-    if (idle && !this.#group.rules.freshReads) await this.#caughtUp(startedAt, signal);
-    else await this.#pulse(signal);
-    return { applied, idle };
+    const isNew = this.#ranges.length === 0;
+    if (!isNew) await this.#shared.round(this.#ranges, signal);
+    if (group.clock.monotonic() >= this.#lookAt) await this.#look(signal);
+    if (isNew && this.#ranges.length > 0) await this.#shared.round(this.#ranges, signal);
+    for (const held of this.#shared.held) this.#follow(held, signal);
+    return isNew && this.#ranges.length === 0 ? pollMs : Math.max(pollMs, memberLeaseMs / 8);
   }
 
-  // A marker is sent through the feed, one at a time: when it has come out, everything that was committed before it is in PostgreSQL.
-  async #pulse(signal: AbortSignal): Promise<void> {
-    const now = this.#group.clock.monotonic();
-    if (this.#sent && !this.#isBehind(this.#sent.markers)) await this.#caughtUp(this.#sent.startedAt, signal);
-    if (this.#sent || now - this.#sentAt < PULSE_MS) return;
-    this.#sentAt = now;
-    this.#sent = { startedAt: now, markers: await this.#mark(signal) };
+  /** Resolves when nothing is copied here any more. Call it once the signal of every turn has aborted. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#readers.values());
   }
 
-  async #caughtUp(asOf: number, signal: AbortSignal): Promise<void> {
-    this.#sent = undefined;
-    this.#historyRead = true;
-    await this.#onFresh(asOf, signal);
+  /** Gives up every range, so that other processes need not wait. */
+  async leave(): Promise<void> {
+    await this.#shared.leave();
   }
 
-  async #mark(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-    const markers = new Map<string, string>();
-    for (const range of this.#ranges) markers.set(range.id, await this.#feed.mark(range, { signal }));
-    return markers;
+  get #isHistory(): boolean {
+    return this.#options.group.stalenessMs === Number.POSITIVE_INFINITY;
   }
 
-  #isBehind(markers: ReadonlyMap<string, string>): boolean {
-    return [...markers].some(
-      ([id, marker]) => !this.#feed.passed(this.#feed.positionOf({ id }, this.#positions), marker),
-    );
-  }
-
-  async #start(signal: AbortSignal): Promise<void> {
-    const prefix = checkpointName(this.#group.entity, '');
-    const known = await this.#group.stores.postgres?.checkpoints.list(prefix, { signal });
-    this.#positions.clear();
-    this.#revisions.clear();
-    // Checkpoints of ranges that are gone are among them: their parts go on from there.
-    for (const [name, { position, revision }] of known ?? []) {
-      this.#positions.set(name.slice(prefix.length), position);
-      this.#revisions.set(name.slice(prefix.length), revision);
+  // Bounded, and no failure of the turn: however long Cosmos DB takes to answer, what is held is renewed.
+  async #look(signal: AbortSignal): Promise<void> {
+    const { group, feed, onTrouble } = this.#options;
+    const { clock, entity, limits } = group;
+    const ms = limits.memberLeaseMs / 4;
+    const late = () =>
+      new TimeoutError({ message: 'Cosmos DB did not tell the feed ranges in time', entity: entity.name });
+    this.#lookAt = clock.monotonic() + LOOK_MS;
+    try {
+      const ranges = await withinTime({ clock, ms, signal, late }, (bounded) =>
+        orAborted(feed.ranges({ signal: bounded }), bounded),
+      );
+      this.#ranges = ranges.map(({ id }) => id);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#lookAt = clock.monotonic() + limits.pollMs;
+      onTrouble(error);
     }
-    this.#ranges = await this.#feed.ranges({ signal });
   }
 
-  async #copy({ range, page, row }: ReadPage, signal: AbortSignal): Promise<number> {
-    if (page.changes.length === 0 && page.position === this.#positions.get(range.id)) return 0;
-    const checkpoint: CheckpointAdvance = {
-      name: checkpointName(this.#group.entity, range.id),
-      expected: this.#revisions.get(range.id) ?? 0,
-      position: page.position,
-      lease: this.#lease.proof(),
-    };
-    const waited = startWaiting(this.#group.clock);
-    const { applied } = await this.#copier.copy({ page, row }, checkpoint, signal);
-    const ms = waited();
-    this.#positions.set(range.id, page.position);
-    this.#revisions.set(range.id, checkpoint.expected + 1);
-    this.#read += page.changes.length;
-    const records = page.changes.length;
-    if (!this.#historyRead && records > 0)
-      await this.#pace.applied({ ms, records, bytes: pageBytes(page) }, signal);
-    return applied;
+  #follow(held: HeldRange, signal: AbortSignal): void {
+    if (held.isAskedFor || this.#readers.has(held.range)) return;
+    const { group, feed, checkpoints, pace, goesOn, onCopied, onTrouble } = this.#options;
+    const reader = new RangeRelay(held, {
+      group,
+      feed,
+      checkpoints,
+      copier: this.#copier,
+      pace,
+      meter: this.#meter,
+      lanes: this.#lanes,
+      isHistory: () => this.#isHistory,
+      goesOn,
+      onCopied: ({ page }, { applied }) => {
+        this.#read += page.changes.length;
+        if (applied > 0) onCopied(applied);
+      },
+      onTrouble: (error) => {
+        // It may be a range no more.
+        this.#lookAt = Number.NEGATIVE_INFINITY;
+        onTrouble(error);
+      },
+    });
+    const reading = reader.run(signal).finally(() => this.#readers.delete(held.range));
+    this.#readers.set(held.range, reading);
   }
 
   readonly #meter = (cost: RequestCost): void => {
-    this.#pace.meter(cost);
+    this.#options.pace.meter(cost);
     this.#requestUnits += cost.requestUnits;
   };
 
   async #ready(signal: AbortSignal): Promise<void> {
-    if (!this.#historyRead) await this.#pace.ready(signal);
+    if (this.#isHistory) await this.#options.pace.ready(signal);
   }
 }
