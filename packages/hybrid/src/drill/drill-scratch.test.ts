@@ -1,5 +1,6 @@
-import { type Entity, InvalidOptionsError, recordDigest } from '@polyphase/core';
+import { defineEntity, type Entity, InvalidOptionsError, recordDigest } from '@polyphase/core';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { DrillPlace, withMembers, withRecords } from '../../test/drill-place.ts';
 import { Note } from '../../test/virtual-world.ts';
 import type { DrillStores } from '../index.ts';
@@ -70,8 +71,8 @@ describe('scratch stores are refused, and nothing is written,', () => {
       'share the PostgreSQL database where it lives: the control row is one for each database, whatever the schema; give another database',
     );
     expect(await heldBy(stores)).toEqual(before);
-    // The lease was given up: who gives the right stores need not wait.
-    expect((await place.run()).passed).toBe(true);
+    // The lease was given up: nobody need wait for it.
+    expect((await stores.postgres.leases.list('')).size).toBe(0);
   });
 
   const uses: readonly [string, (scratch: DrillPlace['scratch']) => Promise<unknown>, string][] = [
@@ -174,6 +175,19 @@ describe('a sample', () => {
     await expect(place.run()).rejects.toThrow(
       'A drill could take none of the 2 records of "notes": the schema refuses them',
     );
+  });
+
+  it('leaves out what would expire on the way', async () => {
+    const { name, key } = Note;
+    const schema = z.object({ id: z.string(), owner: z.string(), text: z.string() });
+    const entity = defineEntity({ name, schema, key: { partition: 'owner', id: key.id }, ttl: null });
+    const place = new DrillPlace();
+    for (const ttl of [-1, 59, 60, 3_600])
+      await place.stores.cosmos.foreign.put(entity, { id: `${ttl}`, owner: 'a', text: 'x', ttl });
+    expect(await place.run({ entity })).toMatchObject({
+      passed: true,
+      receipt: { sampled: 3, leftOut: 1 },
+    });
   });
 
   it('that cannot be stored ends the drill with the error of the store', async () => {

@@ -48,7 +48,8 @@ export type DrillResult =
   /** What went wrong, a line for each thing, without values. No receipt was kept, and one of before was withdrawn. */
   | { readonly passed: false; readonly wrongs: readonly string[] };
 
-const LOOK_MS = 20;
+// A look reads every record of the sample, twice.
+const LOOK_MS = 500;
 const SETTLE_MS = 30_000;
 const MOST_LINES = 20;
 
