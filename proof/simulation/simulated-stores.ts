@@ -134,6 +134,11 @@ export class SimulatedStores {
           note(moved);
           return moved;
         },
+        advanceAll: async (steps, options) => {
+          const moved = await control.advanceAll(steps, options);
+          for (const row of moved ?? []) note(row);
+          return moved;
+        },
       },
     };
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Wish } from './control.ts';
+import { type Authority, authorityOf, type Wish } from './control.ts';
 import { type Duration, parseDuration } from './duration.ts';
 import { InvalidOptionsError } from './errors.ts';
 import { type PartitionLevel, partitionText } from './key.ts';
@@ -89,6 +89,11 @@ export interface PolyphaseConfig<Name extends string = string> {
   readonly revision: number;
   /** One policy for each entity. */
   readonly entities: { readonly [Entity in Name]: EntityPolicy };
+  /**
+   * Entities whose records change in one unit of work, by a name of your choice: their authority moves in one step, so that a unit never
+   * finds them on two sides. An entity is in one group at most, and their policies lie on one side. @default none
+   */
+  readonly groups?: { readonly [group: string]: readonly Name[] } | undefined;
 }
 
 /** {@link ShadowOptions} with every default filled in. */
@@ -200,7 +205,9 @@ const entityPolicy = z.discriminatedUnion(
 const configSchema = z.strictObject({
   revision: z.int('must be a whole number').nonnegative('must not be negative'),
   entities: z.record(z.string(), entityPolicy),
+  groups: z.record(z.string(), z.array(z.string()).min(2, 'must name two entities or more')).optional(),
 });
+type ParsedConfig = z.infer<typeof configSchema>;
 
 function wishOf(policy: StorePolicy, revision: number): Wish {
   const wanted = (phase: Wish['phase']): Wish => ({ phase, flip: policy.flip ?? 'manual', revision });
@@ -274,14 +281,47 @@ export function parseConfig(config: unknown, known: readonly string[]): Resolved
           `entities.${name}: no such entity is registered; there are ${known.join(', ') || 'none'}`,
         );
     for (const name of known) if (!named.includes(name)) problems.push(`entities.${name}: has no policy`);
+    problems.push(...groupProblems(parsed.data));
   }
   if (!parsed.success || problems.length > 0)
     throw new InvalidOptionsError({ message: 'The config is not usable; the running one stays', problems });
   // zod types absent options as undefined, which exactOptionalPropertyTypes tells apart; the values are the same.
   const entities = Object.entries(parsed.data.entities as PolyphaseConfig['entities']);
-  const { revision } = parsed.data;
+  const { revision, groups = {} } = parsed.data;
+  const togetherOf = (name: string): readonly string[] | undefined =>
+    Object.values(groups)
+      .find((names) => names.includes(name))
+      ?.toSorted();
   return {
     revision,
-    entities: new Map(entities.map(([name, policy]) => [name, resolvePolicy(policy, revision)])),
+    entities: new Map(
+      entities.map(([name, policy]) => {
+        const resolved = resolvePolicy(policy, revision);
+        const together = togetherOf(name);
+        return [name, together ? { ...resolved, wish: { ...resolved.wish, together } } : resolved];
+      }),
+    ),
   };
+}
+
+function groupProblems({ entities, groups = {}, revision }: ParsedConfig): readonly string[] {
+  const problems: string[] = [];
+  const seen = new Map<string, string>();
+  for (const [group, names] of Object.entries(groups)) {
+    const sides = new Set<Authority>();
+    for (const name of names) {
+      const other = seen.get(name);
+      const policy = (entities as PolyphaseConfig['entities'])[name];
+      if (!policy) problems.push(`groups.${group}: "${name}" has no policy`);
+      else if (other !== undefined)
+        problems.push(`groups.${group}: "${name}" is in ${other === group ? 'it twice' : `"${other}" too`}`);
+      else sides.add(authorityOf(resolvePolicy(policy, revision).wish.phase));
+      seen.set(name, group);
+    }
+    if (sides.size > 1)
+      problems.push(
+        `groups.${group}: the policies of its entities want both Cosmos DB and PostgreSQL as the authority; a group moves in one step`,
+      );
+  }
+  return problems;
 }

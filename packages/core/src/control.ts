@@ -16,6 +16,13 @@ export interface Wish {
   readonly flip: 'auto' | 'manual';
   /** Revision of the config that asked. A wish of a lower one is refused. */
   readonly revision: number;
+  /** Groups whose authority moves in the same step, this one among them, sorted; undefined: it moves alone. */
+  readonly together?: readonly string[] | undefined;
+}
+
+/** Tells whether two wishes ask for the same, whatever their revisions. */
+export function sameWish(a: Wish, b: Wish): boolean {
+  return a.phase === b.phase && a.flip === b.flip && a.together?.join('\n') === b.together?.join('\n');
 }
 
 /** The row that every process obeys. Config is what is wanted; this is what is true. */
@@ -33,6 +40,12 @@ export interface ControlRow {
 export interface ControlChange {
   readonly phase: Phase;
   readonly term: number;
+}
+
+/** One row's part of a step that several take together. */
+export interface ControlStep extends ControlChange {
+  readonly group: string;
+  readonly epoch: number;
 }
 
 /** How the row is changed. */
@@ -62,6 +75,14 @@ export interface ControlStore {
     change: ControlChange,
     options?: AdvanceOptions,
   ): Promise<ControlRow | undefined>;
+  /**
+   * Moves several rows as {@link ControlStore.advance} moves one: all of them or, when one is no longer at its epoch or not mended, none.
+   * Nobody ever sees some of them moved and some not.
+   */
+  advanceAll(
+    steps: readonly ControlStep[],
+    options?: AdvanceOptions,
+  ): Promise<readonly ControlRow[] | undefined>;
   /**
    * Replaces the wish if its revision is higher than the one there, or the wish is the same. The epoch does not change.
    *

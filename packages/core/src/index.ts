@@ -42,8 +42,10 @@ export {
   authorityOf,
   type ControlChange,
   type ControlRow,
+  type ControlStep,
   type ControlStore,
   type Phase,
+  sameWish,
   type Wish,
 } from './control.ts';
 export { digestOf } from './digest.ts';

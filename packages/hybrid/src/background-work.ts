@@ -37,6 +37,8 @@ export interface BackgroundWorkOptions {
   readonly pace: Pace;
   /** Where config wants the entity now. */
   readonly wish: () => Wish;
+  /** The controller of another entity of this process. */
+  readonly peer: (entity: string) => Controller | undefined;
 }
 
 const AWAY: GateAnswer = {
@@ -105,6 +107,7 @@ export class BackgroundWork {
       watch: feed && new FeedWatch({ group, feed, checkpoints }),
       reverse: this.#reverse,
       holder,
+      peer: options.peer,
       onBlocked: (to, answers) => notices.tell('blocked', { entity: entity.name, to, answers }),
     });
     this.#loops = new Loops({
@@ -112,6 +115,11 @@ export class BackgroundWork {
       pollMs: limits.pollMs,
       onFailure: (name, error) => this.#failed(name, error),
     });
+  }
+
+  /** What walks the entity, as far as this process does. */
+  get controller(): Controller {
+    return this.#controller;
   }
 
   /** Whether the control row was reached. */

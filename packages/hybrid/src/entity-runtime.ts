@@ -8,6 +8,7 @@ import {
   isTransientError,
   type Notices,
   type ResolvedPolicy,
+  sameWish,
   type Wish,
   type WriteResult,
 } from '@polyphase/core';
@@ -16,6 +17,7 @@ import { BackgroundWork } from './background-work.ts';
 import { DataRouter } from './data-router.ts';
 import { EntityRecords } from './entity-records.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
+import type { Controller } from './phases/controller.ts';
 import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';
 import { openByPermit } from './phases/opening.ts';
@@ -40,6 +42,8 @@ export interface EntityRuntimeOptions {
   readonly notices: Notices<HybridNotices>;
   /** How fast history may be copied. */
   readonly pace: Pace;
+  /** The runtime of another entity of this process. */
+  readonly peer: (entity: string) => EntityRuntime | undefined;
 }
 
 /**
@@ -111,7 +115,13 @@ export class EntityRuntime {
         notices,
         pace: options.pace,
         wish: () => this.#wish,
+        peer: (name) => options.peer(name)?.controller,
       });
+  }
+
+  /** What walks the entity, where there is PostgreSQL. */
+  get controller(): Controller | undefined {
+    return this.#work?.controller;
   }
 
   /** What keeps the entity from where config wants it. */
@@ -222,8 +232,11 @@ export class EntityRuntime {
     } catch (error) {
       if (!mayTryAgain(error)) throw error;
     }
-    const isSame = there?.phase === wish.phase && there.flip === wish.flip;
-    if (there && (wish.revision < there.revision || (wish.revision === there.revision && !isSame)))
+    if (
+      there &&
+      (wish.revision < there.revision ||
+        (wish.revision === there.revision && !sameWish(wish, there)))
+    )
       throw new InvalidOptionsError({
         message: `Config revision ${wish.revision} is not above ${there.revision}, which is in force for "${entity.name}"; raise it`,
       });

@@ -21,6 +21,7 @@ import type { CachedWrite } from './cached-records.ts';
 import type { EntityRuntime } from './entity-runtime.ts';
 import type { HybridStores, KyselyOf } from './hybrid-options.ts';
 import type { Ticket } from './phases/call-gate.ts';
+import { enterTogether } from './phases/enter-together.ts';
 
 /** What work inside {@link Hybrid.transaction} can do. */
 export interface HybridUnit<Stores extends HybridStores = HybridStores> {
@@ -57,9 +58,10 @@ export interface TransactionOptions {
   readonly postgresOnly?: boolean | undefined;
 }
 
+const NO_TICKET: Ticket = { leave: () => undefined };
+
 interface Member {
   readonly runtime: EntityRuntime;
-  readonly ticket: Ticket;
   readonly lease: WriteLease | undefined;
   /** The cache's part, where there is a cache. */
   readonly cached: CachedWrite | undefined;
@@ -77,6 +79,7 @@ export class HybridTransaction<Stores extends HybridStores> {
   readonly #options: TransactionOptions;
   readonly #operationId: string;
   readonly #members = new Map<string, Promise<Member>>();
+  readonly #tickets = new Map<string, Promise<Ticket>>();
   readonly #fences = new Map<string, Member['fence']>();
   #isCommitting = false;
   #isToldCaches = false;
@@ -130,8 +133,8 @@ export class HybridTransaction<Stores extends HybridStores> {
       throw error;
     } finally {
       this.#ended = true;
-      for (const member of await Promise.allSettled(this.#members.values()))
-        if (member.status === 'fulfilled') member.value.ticket.leave();
+      for (const ticket of await Promise.allSettled(this.#tickets.values()))
+        if (ticket.status === 'fulfilled') ticket.value.leave();
     }
   }
 
@@ -172,19 +175,38 @@ export class HybridTransaction<Stores extends HybridStores> {
   async #enter(runtime: EntityRuntime): Promise<Member> {
     const { group } = runtime;
     if (group.view.kind === 'unknown') await runtime.refresh(this.#options.signal);
-    const ticket = await group.enter(this.#options.signal);
+    const { name } = group.entity;
+    const ticket = await this.#ticketOf(runtime);
     try {
       await runtime.assure(this.#options.signal);
-      const member = await this.#admit(runtime, ticket);
-      this.#fences.set(group.entity.name, member.fence);
+      const member = await this.#admit(runtime);
+      this.#fences.set(name, member.fence);
       return member;
     } catch (error) {
       ticket.leave();
+      this.#tickets.delete(name);
       throw error;
     }
   }
 
-  async #admit(runtime: EntityRuntime, ticket: Ticket): Promise<Member> {
+  async #ticketOf(runtime: EntityRuntime): Promise<Ticket> {
+    const { name } = runtime.group.entity;
+    const known = this.#tickets.get(name);
+    if (known) return known;
+    const names = runtime.group.row?.wish.together ?? [name];
+    const entered = this.#runtimes.filter(
+      ({ group: { entity } }) => names.includes(entity.name) && !this.#tickets.has(entity.name),
+    );
+    const entering = enterTogether(entered, this.#options.signal);
+    for (const [i, { group }] of entered.entries()) {
+      const ticket = entering.then((tickets) => tickets[i] ?? NO_TICKET);
+      this.#tickets.set(group.entity.name, ticket);
+      ticket.catch(() => this.#tickets.delete(group.entity.name));
+    }
+    return this.#tickets.get(name) ?? NO_TICKET;
+  }
+
+  async #admit(runtime: EntityRuntime): Promise<Member> {
     const { group } = runtime;
     const { authority } = group.rules;
     this.#authority ??= authority;
@@ -195,7 +217,6 @@ export class HybridTransaction<Stores extends HybridStores> {
     if (authority === 'postgres')
       return {
         runtime,
-        ticket,
         cached: runtime.records.startWrite(),
         lease: undefined,
         fence: { term: group.row?.term ?? 1, fence: group.entity.name },
@@ -204,7 +225,7 @@ export class HybridTransaction<Stores extends HybridStores> {
     const lease = await group.lease(this.#options.signal);
     const cached = runtime.records.startWrite();
     const fence = { term: lease.term, tombstones: group.keepsTombstones(lease) };
-    return { runtime, ticket, cached, lease, fence };
+    return { runtime, cached, lease, fence };
   }
 
   // The store wants one function that does all the work; the caller's work runs outside of it and ends it.

@@ -263,6 +263,7 @@ export async function createHybrid<
           holder,
           notices,
           pace,
+          peer: (name) => registered.get(name)?.runtime,
         }),
       });
   }

@@ -3,6 +3,7 @@ import {
   type CallOptions,
   type ControlChange,
   type ControlRow,
+  type ControlStep,
   type ControlStore,
   InvalidOptionsError,
   NotFoundError,
@@ -58,6 +59,35 @@ export class PostgresControlStore implements ControlStore {
       if (!committed(answers.at(-1)))
         throw new StoreError({ message: 'The step was rolled back', key: group });
       return advanceControl.rows(answers[2])[0];
+    }, where);
+  }
+
+  async advanceAll(
+    steps: readonly ControlStep[],
+    options: AdvanceOptions = {},
+  ): Promise<readonly ControlRow[] | undefined> {
+    const whenMended = options.whenMended === true;
+    // Always in one order, so that two of these never wait for each other.
+    const ordered = steps.toSorted((a, b) => (a.group < b.group ? -1 : 1));
+    const locks = options.exclusive === true ? ordered.map(({ group }) => ownGroup.bind(group)) : [];
+    const moves = ordered.map((step) => advanceControl.bind({ ...step, whenMended }));
+    const name = ordered.map(({ group }) => group).join(' ');
+    const where = {
+      ...place('advance', name, options),
+      unknownAs: ordered.map(({ group, epoch }) => `${group} ${epoch}`).join(' '),
+    };
+    return this.#connections.use(async (session) => {
+      session.open = true;
+      const answers = await session.run([BEGIN, ...locks, ...moves]);
+      const moved = answers.slice(1 + locks.length).flatMap((answer) => advanceControl.rows(answer));
+      if (moved.length < steps.length) {
+        await session.rollback();
+        return undefined;
+      }
+      const [end] = await session.run([COMMIT]);
+      session.open = false;
+      if (!committed(end)) throw new StoreError({ message: 'The step was rolled back', key: name });
+      return steps.flatMap(({ group }) => moved.find((row) => row.group === group) ?? []);
     }, where);
   }
 

@@ -3,7 +3,9 @@ import {
   authorityOf,
   type ControlChange,
   type ControlRow,
+  type ControlStep,
   type ControlStore,
+  sameWish,
   type Wish,
 } from '../control.ts';
 import {
@@ -58,19 +60,33 @@ export class MemoryControl implements ControlStore {
     change: ControlChange,
     options: AdvanceOptions = {},
   ): Promise<ControlRow | undefined> {
+    return (await this.advanceAll([{ group, epoch, ...change }], options))?.[0];
+  }
+
+  async advanceAll(
+    steps: readonly ControlStep[],
+    options: AdvanceOptions = {},
+  ): Promise<readonly ControlRow[] | undefined> {
     await turn(options);
-    const unlock =
-      options.exclusive === true ? await this.#lock(group).take('exclusive', options.signal) : undefined;
+    const unlocks: Unlock[] = [];
     try {
-      const row = this.#rows.get(group);
-      if (row?.epoch !== epoch) return undefined;
-      if (options.whenMended === true && this.#journal.countNow(group).deadLetters > 0) return undefined;
-      const next = { ...row, phase: change.phase, term: change.term, epoch: epoch + 1 };
-      this.#rows.set(group, next);
-      return copyRow(next);
+      if (options.exclusive === true)
+        for (const { group } of steps.toSorted((a, b) => (a.group < b.group ? -1 : 1)))
+          unlocks.push(await this.#lock(group).take('exclusive', options.signal));
+      const moved = steps.map((step) => this.#moved(step, options));
+      if (!moved.every((row) => row !== undefined)) return undefined;
+      for (const row of moved) this.#rows.set(row.group, row);
+      return moved.map(copyRow);
     } finally {
-      unlock?.();
+      for (const unlock of unlocks) unlock();
     }
+  }
+
+  #moved({ group, epoch, phase, term }: ControlStep, options: AdvanceOptions): ControlRow | undefined {
+    const row = this.#rows.get(group);
+    if (row?.epoch !== epoch) return undefined;
+    if (options.whenMended === true && this.#journal.countNow(group).deadLetters > 0) return undefined;
+    return { ...row, phase, term, epoch: epoch + 1 };
   }
 
   async submit(group: string, wish: Wish, options?: CallOptions): Promise<ControlRow> {
@@ -83,8 +99,10 @@ export class MemoryControl implements ControlStore {
         key: group,
       });
     const there = row.wish;
-    const same = wish.phase === there.phase && wish.flip === there.flip;
-    if (wish.revision < there.revision || (wish.revision === there.revision && !same))
+    if (
+      wish.revision < there.revision ||
+      (wish.revision === there.revision && !sameWish(wish, there))
+    )
       throw new InvalidOptionsError({
         message: `Config revision ${wish.revision} is not above ${there.revision}, which is in force; raise it`,
         operation: 'submit',

@@ -116,6 +116,70 @@ const rows: readonly Case[] = [
     },
   },
   {
+    name: 'an advance of several rows moves all or none',
+    requires: [],
+    run: async ({ store: { control, journal } }) => {
+      const other = (phase: Phase, term: number) => ({ ...row(phase, term), group: 'another' });
+      await control.create(row('5', 1));
+      await control.create(other('5', 3));
+      const step = { group: GROUP, epoch: 1, phase: '6', term: 2 } as const;
+      const withOther = (epoch: number, group = 'another') => [step, { ...step, group, epoch, term: 4 }];
+      for (const exclusive of [false, true]) {
+        equal(await control.advanceAll(withOther(2), { exclusive }), undefined, 'wrong epoch');
+        equal(await control.advanceAll(withOther(1, 'none'), { exclusive }), undefined, 'no such row');
+      }
+      const bodies = { theirs: undefined, ours: undefined };
+      const letter = { entity: 'another', key: 'k', reason: 'a test', issues: [], bodies };
+      await journal.append([{ ...letter, kind: 'dead-letter' }]);
+      equal(
+        await control.advanceAll(withOther(1), { exclusive: true, whenMended: true }),
+        undefined,
+        'one is not mended',
+      );
+      equal(await control.read(GROUP), row('5', 1), 'unchanged');
+      await journal.resolve('another', ['k']);
+      equal(
+        await control.advanceAll(withOther(1), { exclusive: true, whenMended: true }),
+        [
+          { ...row('6', 2), epoch: 2 },
+          { ...other('6', 4), epoch: 2 },
+        ],
+        'moved, in the order of the steps',
+      );
+      equal(await control.read('another'), { ...other('6', 4), epoch: 2 }, 'the other row');
+    },
+  },
+  {
+    name: 'an exclusive advance of several rows waits for what is in flight in each; of two at once one succeeds',
+    requires: [],
+    run: async ({ store }) => {
+      await store.control.create(row('6', 2));
+      await store.control.create({ ...row('6', 2), group: 'another' });
+      const step = { group: GROUP, epoch: 1, phase: '7', term: 2 } as const;
+      const steps = [step, { ...step, group: 'another' }];
+      const order: string[] = [];
+      let moved: Promise<readonly unknown[]> | undefined;
+      await store.runUnit(
+        async (unit) => {
+          await unit.records(Task).write(put('create', Task, task('a')));
+          moved = Promise.all(
+            [steps, steps.toReversed()].map(async (some) => {
+              const rows = await store.control.advanceAll(some, { exclusive: true });
+              order.push('step');
+              return rows;
+            }),
+          );
+          await unit.records(Task).write(put('create', Task, task('b')));
+          order.push('unit');
+        },
+        { operationId: 'unit', fenceOf: () => ({ term: 2, fence: 'another' }) },
+      );
+      const rows = (await moved) ?? [];
+      equal(rows.filter((it) => it !== undefined).length, 1, 'one succeeds');
+      equal(order, ['unit', 'step', 'step'], 'order');
+    },
+  },
+  {
     name: 'a wish goes in with a higher revision, or again as it is; the epoch stays',
     requires: [],
     run: async ({ store: { control } }) => {
@@ -134,9 +198,16 @@ const rows: readonly Case[] = [
         'invalid-options',
         'equal, another flip',
       );
+      const together = { ...wish, together: ['another', GROUP] };
+      await rejects(control.submit(GROUP, together), 'invalid-options', 'equal, with others');
       equal(await control.read(GROUP), { ...row('0', 1), wish }, 'row');
+      const later = { ...together, revision: 5 };
+      equal((await control.submit(GROUP, later)).wish, later, 'with others');
+      equal((await control.submit(GROUP, later)).wish, later, 'with others, the same');
+      await rejects(control.submit(GROUP, { ...wish, revision: 5 }), 'invalid-options', 'equal, alone');
+      equal((await control.submit(GROUP, { ...wish, revision: 6 })).wish, { ...wish, revision: 6 }, 'alone');
       const moved = await control.advance(GROUP, 1, { phase: '1', term: 1 });
-      equal(moved?.wish, wish, 'an advance keeps the wish');
+      equal(moved?.wish, { ...wish, revision: 6 }, 'an advance keeps the wish');
     },
   },
 ];

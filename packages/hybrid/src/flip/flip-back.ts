@@ -16,27 +16,22 @@ export interface FlipBack {
   readonly members: Members;
   /** Name of this process among the members. */
   readonly holder: string;
-  /** Moves the row from this epoch, the permit after it; undefined when the row has moved on meanwhile. */
-  readonly commit: (row: ControlRow, signal: AbortSignal) => Promise<ControlRow | undefined>;
 }
 
 /**
- * From sealed back to Cosmos DB as the authority (5' → 2): the roles exchanged. The exclusive lock of the seal has waited for
+ * Everything before the commit from sealed back to Cosmos DB as the authority (5' → 2): the roles exchanged. The exclusive lock of the seal has waited for
  * every transaction that writes; those that read are waited for here:
  *
  * 1. every member has obeyed the seal, or its time is over: from then on nobody answers reads from PostgreSQL;
  * 2. dirty keys drain into Cosmos DB;
  * 3. the feed is read past a marker, so that whatever others wrote into Cosmos DB meanwhile is in the journal;
- * 4. with an entry open there, or one difference among the documents written since the last clean comparison, it ends;
- * 5. one compare-and-set commits, and only then the permit opens.
+ * 4. with an entry open there, or one difference among the documents written since the last clean comparison, it ends.
+ *
+ * Then one compare-and-set commits, and only then the permit opens.
  *
  * @throws {@link SealedError} when the stores differ; whatever the stores throw; the signal's reason
  */
-export async function flipBack(
-  row: ControlRow,
-  flip: FlipBack,
-  signal: AbortSignal,
-): Promise<ControlRow | undefined> {
+export async function flipBack(row: ControlRow, flip: FlipBack, signal: AbortSignal): Promise<void> {
   const { group, gates } = flip;
   const giveUp = (why: string) =>
     new SealedError({ message: `The flip back was given up: ${why}`, entity: group.entity.name });
@@ -47,9 +42,7 @@ export async function flipBack(
   const refused = (await gates.conflictsDecided(signal)).find(({ passed }) => !passed);
   if (refused) throw giveUp(`${refused.seen} conflicts wait for a decision`);
   const found = await gates.compareSinceClean(signal);
-  if (found.differences.length > 0) throw giveUp(describe(found));
-  return flip.commit(row, signal);
-}
+  if (found.differences.length > 0) throw giveUp(describe(found));}
 
 async function membersObey(row: ControlRow, flip: FlipBack, signal: AbortSignal): Promise<void> {
   const { group, members, holder } = flip;

@@ -12,28 +12,23 @@ export interface FlipForward {
   readonly permits: PermitStore;
   readonly watch: FeedWatch;
   readonly gates: Gates;
-  /** Moves the row from this epoch; undefined when it has moved on meanwhile. */
-  readonly commit: (row: ControlRow, signal: AbortSignal) => Promise<ControlRow | undefined>;
 }
 
 /**
- * From sealed forward to PostgreSQL as the authority (5 → 6). Each step is safe to repeat, so whoever finds the row sealed begins
- * here, however far another came:
+ * Everything before the commit from sealed forward to PostgreSQL as the authority (5 → 6). Each step is safe to repeat, so whoever finds
+ * the row sealed begins here, however far another came:
  *
  * 1. the permit is closed, after the row; from one's own sight of it closed, every lease is waited out;
  * 2. calls that are under way in this process end, under the lease they have, and the lease is given up;
  * 3. only now the cut is taken: a marker in each feed range, and the relay reads past all of them;
  * 4. what was written since the last clean comparison is compared one by one; one difference ends it;
- * 5. with a dead letter open, which is what a row becomes that others change under the seal, it ends;
- * 6. one compare-and-set under the exclusive lock is the commit point, and the only one; it looks for dead letters once more.
+ * 5. with a dead letter open, which is what a row becomes that others change under the seal, it ends.
+ *
+ * Then one compare-and-set under the exclusive lock is the commit point, and the only one; it looks for dead letters once more.
  *
  * @throws {@link SealedError} when a step finds that the flip must be given up; whatever the stores throw; the signal's reason
  */
-export async function flipForward(
-  row: ControlRow,
-  flip: FlipForward,
-  signal: AbortSignal,
-): Promise<ControlRow | undefined> {
+export async function flipForward(row: ControlRow, flip: FlipForward, signal: AbortSignal): Promise<void> {
   const { group } = flip;
   const giveUp = (why: string) =>
     new SealedError({ message: `The flip was given up: ${why}`, entity: group.entity.name });
@@ -48,6 +43,4 @@ export async function flipForward(
   const found = await flip.gates.compareSinceClean(signal);
   if (found.differences.length > 0) throw giveUp(describe(found));
   const refused = (await flip.gates.deadLettersMended(signal)).find(({ passed }) => !passed);
-  if (refused) throw giveUp(`${refused.seen} dead letters wait to be mended`);
-  return flip.commit(row, signal);
-}
+  if (refused) throw giveUp(`${refused.seen} dead letters wait to be mended`);}

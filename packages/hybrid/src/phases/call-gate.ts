@@ -50,12 +50,22 @@ export class CallGate {
     return this.#inFlight === 0;
   }
 
+  /** Whether a call would wait. */
+  get isClosed(): boolean {
+    return this.#closed && !this.#ended;
+  }
+
+  /** The end of a wait that begins now, on the monotonic clock. */
+  get waitEndsAt(): number {
+    return this.#clock.monotonic() + this.#limits.holdMs;
+  }
+
   /**
    * Waits until the gate is open, then counts the call in.
    *
    * @param until - end of the wait on the monotonic clock. @default as long as the limits allow
    */
-  async enter(signal?: AbortSignal, until = this.#clock.monotonic() + this.#limits.holdMs): Promise<Ticket> {
+  async enter(signal?: AbortSignal, until = this.waitEndsAt): Promise<Ticket> {
     signal?.throwIfAborted();
     // A call that was held looks again: the gate may have been closed anew before it had its turn.
     for (;;) {
@@ -144,5 +154,20 @@ export class CallGate {
         waiting.add(wake);
       }
     });
+  }
+}
+
+/**
+ * Enters several gates at a moment when all are open: who held one while it waited for another would keep the first from getting idle.
+ *
+ * @throws `SealedError` as {@link CallGate.enter}
+ */
+export async function enterAll(gates: readonly CallGate[], signal?: AbortSignal): Promise<readonly Ticket[]> {
+  const until = gates[0]?.waitEndsAt;
+  for (;;) {
+    const closed = gates.find((gate) => gate.isClosed);
+    // Open gates count the call in at once.
+    if (!closed) return Promise.all(gates.map((gate) => gate.enter(signal, until)));
+    (await closed.enter(signal, until)).leave();
   }
 }

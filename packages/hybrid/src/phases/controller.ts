@@ -3,9 +3,6 @@ import {
   type DocumentStore,
   FencedError,
   type GateAnswer,
-  isTransientError,
-  type Permit,
-  type PermitStore,
   type Phase,
   type RelationalStore,
   SealedError,
@@ -13,14 +10,14 @@ import {
 } from '@polyphase/core';
 import { flipBack } from '../flip/flip-back.ts';
 import { flipForward } from '../flip/flip-forward.ts';
-import { DRIFT } from '../protocol-limits.ts';
 import type { FeedWatch } from '../relay/feed-watch.ts';
 import type { ReverseRelay } from '../relay/reverse-relay.ts';
 import { Gates } from './gates/gates.ts';
 import type { Group } from './group.ts';
 import { mayTryAgain } from './may-try-again.ts';
 import { bringPermitTo } from './permit-projection.ts';
-import { movesAuthority, nextPhase, PHASES } from './phase-table.ts';
+import { PermitUpkeep } from './permit-upkeep.ts';
+import { movesAuthority, nextPhase, PHASES, type Seal, SEALS } from './phase-table.ts';
 import { withinTime } from './time-limit.ts';
 
 /** What a controller works with. Cosmos DB, its feed and the reverse relay are absent where PostgreSQL is the only store. */
@@ -32,7 +29,15 @@ export interface ControllerOptions {
   readonly reverse: ReverseRelay | undefined;
   /** Name of this process among the members. */
   readonly holder: string;
+  /** The controller of another group in this process, if there is one. */
+  readonly peer: (group: string) => Controller | undefined;
   readonly onBlocked: (to: Phase, answers: readonly GateAnswer[]) => void;
+}
+
+/** A group that takes part in a step, and its row before. */
+interface Part {
+  readonly controller: Controller;
+  readonly row: ControlRow;
 }
 
 /**
@@ -41,6 +46,10 @@ export interface ControllerOptions {
  * One look (`step`) has four states: the row is read and the permit brought to it; the next phase is chosen from the row's wish,
  * never from this process's config; its gates are asked; the row is moved by compare-and-set. It may die between any two: the
  * next look begins from the row.
+ *
+ * Groups that a wish names together move their authority in one step. The first of them by name leads: it asks the gates of all, seals all,
+ * and commits all by one compare-and-set. The others wait for it; one that finds itself sealed beside a leader that is not takes its seal
+ * back. No promise rests on it: each row is still what is true of its group.
  */
 export class Controller {
   readonly #group: Group;
@@ -50,10 +59,12 @@ export class Controller {
   readonly #reverse: ReverseRelay | undefined;
   readonly #holder: string;
   readonly #gates: Gates;
+  readonly #permit: PermitUpkeep;
+  readonly #peer: ControllerOptions['peer'];
   readonly #onBlocked: ControllerOptions['onBlocked'];
   #blockedBy: readonly GateAnswer[] = [];
   #markedAt: number | undefined;
-  #permitSeenAt: number | undefined;
+  #sealSeen: { readonly epoch: number; readonly at: number } | undefined;
   #givenUp = 0;
   #sealAgainAt = Number.NEGATIVE_INFINITY;
 
@@ -64,7 +75,9 @@ export class Controller {
     this.#watch = options.watch;
     this.#reverse = options.reverse;
     this.#holder = options.holder;
+    this.#peer = options.peer;
     this.#onBlocked = options.onBlocked;
+    this.#permit = new PermitUpkeep(options);
     this.#gates = new Gates({ group: options.group, postgres: options.postgres, watch: options.watch });
   }
 
@@ -82,8 +95,9 @@ export class Controller {
       this.#blockedBy = [];
       return false;
     }
-    if (row.phase === '5' && to === '6') return this.#finishForward(row, signal);
-    if (row.phase === "5'" && to === '2') return this.#finishBack(row, signal);
+    const seal = SEALS[row.phase];
+    if (seal?.to === to)
+      return leaderOf(row) === row.group ? this.#finish(row, seal, signal) : this.#followLeader(row, seal, signal);
     const answers = await this.#ask(row, to, signal);
     if (answers.some((answer) => !answer.passed)) {
       this.#blockedBy = answers.filter((answer) => !answer.passed);
@@ -105,43 +119,14 @@ export class Controller {
   async release(): Promise<void> {
     const { row } = this.#group;
     // The seal of a first row keeps nobody from anything: no lease was ever granted.
-    if (!row || row.epoch === 1) return;
-    if (row.phase === '5') await this.#unseal(row, '4');
-    else if (row.phase === "5'") await this.#unseal(row, '6');
+    const seal = row && SEALS[row.phase];
+    if (seal && row.epoch !== 1) await this.#unseal(row, seal.from);
   }
 
   async #look(signal: AbortSignal): Promise<ControlRow | undefined> {
     const row = await this.#postgres.control.read(this.#group.entity.name, { signal });
-    if (!row) return undefined;
-    if (PHASES[row.phase].authority === 'postgres') {
-      // Calls need nothing of Cosmos DB now, so its loss must not keep them from going on.
-      this.#group.observe(row);
-      await this.#closePermit(row, signal);
-    } else if (this.#cosmos && row.phase !== '5') {
-      const permit = await bringPermitTo(row, this.#cosmos.permits, this.#group.limits, signal);
-      this.#group.observe(row);
-      // Arming is done when the longer leases are over; whoever finds it half done waits from its own sight of it.
-      if (row.phase === '4' && permit.drainMs > permit.leaseMs)
-        await this.#waitOut(row, permit, this.#cosmos.permits, signal);
-    }
-    this.#group.observe(row);
+    if (row) await this.#permit.bring(row, signal);
     return row;
-  }
-
-  // From 6 on the permit stays as the seal left it; but where there never was one, a process without PostgreSQL would open one.
-  async #closePermit(row: ControlRow, signal: AbortSignal): Promise<void> {
-    if (!this.#cosmos || this.#permitSeenAt === row.epoch) return;
-    try {
-      await bringPermitTo(row, this.#cosmos.permits, this.#group.limits, signal);
-      this.#permitSeenAt = row.epoch;
-    } catch (error) {
-      if (!isTransientError(error)) throw error;
-    }
-  }
-
-  async #waitOut(row: ControlRow, permit: Permit, permits: PermitStore, signal: AbortSignal): Promise<void> {
-    await this.#group.clock.sleep(permit.drainMs * DRIFT, signal);
-    await permits.drained(row.group, row.epoch, permit.leaseMs, { signal });
   }
 
   async #ask(row: ControlRow, to: Phase, signal: AbortSignal): Promise<readonly GateAnswer[]> {
@@ -157,11 +142,42 @@ export class Controller {
             wanted: '0 ms',
           },
         ];
+      return this.#askTogether(row, to, signal);
     }
     if (row.phase === '7r' && to === '6' && this.#markedAt !== row.epoch) {
       await this.#postgres.dirtyKeys.markAll(this.#group.entity.name, { signal });
       this.#markedAt = row.epoch;
     }
+    return this.#gates.check(row.phase, to, signal);
+  }
+
+  // Every group that moves in the same step must be ready for it.
+  async #askTogether(row: ControlRow, to: Phase, signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    const leader = leaderOf(row);
+    if (leader !== row.group) return [moveTogether(`"${leader}" leads`, `the gates of "${leader}" to pass`)];
+    const answers = [...(await this.#gates.check(row.phase, to, signal))];
+    for (const name of companionsOf(row)) {
+      if (answers.some(({ passed }) => !passed)) break;
+      const peer = this.#peer(name);
+      answers.push(
+        ...(peer
+          ? await peer.#readyFor(row, to, signal)
+          : [moveTogether(`"${name}" is not registered here`, 'a controller that has every entity of the group')]),
+      );
+    }
+    return answers;
+  }
+
+  async #readyFor(leader: ControlRow, to: Phase, signal: AbortSignal): Promise<readonly GateAnswer[]> {
+    const row = await this.#look(signal);
+    const goesAlong = row?.phase === leader.phase && nextPhase(row.phase, row.wish.phase) === to;
+    if (!goesAlong || row.wish.flip !== 'auto')
+      return [
+        moveTogether(
+          `"${this.#group.entity.name}" is in phase ${row?.phase ?? 'unknown'}, wished to ${row?.wish.phase ?? 'nowhere'} with flip: "${row?.wish.flip ?? 'manual'}"`,
+          `phase ${leader.phase}, and a wish that leads to ${to} with flip: "auto"`,
+        ),
+      ];
     return this.#gates.check(row.phase, to, signal);
   }
 
@@ -181,40 +197,96 @@ export class Controller {
       { phase, term },
       { exclusive, whenMended, signal },
     );
-    if (!moved) return undefined;
-    // The commit and every step after it write no permit: the row alone is what counts there.
-    if (this.#cosmos && !PHASES[phase].sealed && PHASES[phase].authority === 'cosmos')
-      await bringPermitTo(moved, this.#cosmos.permits, this.#group.limits, signal);
-    this.#group.observe(moved);
-    if (moved.term !== row.term) this.#gates.reset();
+    if (moved) await this.#obey(row, moved, signal);
     return moved;
   }
 
-  async #finishForward(row: ControlRow, signal: AbortSignal): Promise<boolean> {
-    const group = this.#group;
-    if (!this.#cosmos || !this.#watch) return false;
-    const flip = {
-      group,
-      permits: this.#cosmos.permits,
-      watch: this.#watch,
-      gates: this.#gates,
-      commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '6', at.term + 1, until),
-    };
-    return this.#orAbort(row, { to: '6', back: '4' }, signal, (bounded) => flipForward(row, flip, bounded));
+  async #obey(before: ControlRow, moved: ControlRow, signal: AbortSignal): Promise<void> {
+    // The commit and every step after it write no permit: the row alone is what counts there.
+    if (this.#cosmos && !PHASES[moved.phase].sealed && PHASES[moved.phase].authority === 'cosmos')
+      await bringPermitTo(moved, this.#cosmos.permits, this.#group.limits, signal);
+    this.#group.observe(moved);
+    if (moved.term !== before.term) this.#gates.reset();
   }
 
-  async #finishBack(row: ControlRow, signal: AbortSignal): Promise<boolean> {
-    if (!this.#reverse || !this.#watch) return false;
-    const flip = {
-      group: this.#group,
-      reverse: this.#reverse,
-      members: this.#postgres.members,
-      holder: this.#holder,
-      watch: this.#watch,
-      gates: this.#gates,
-      commit: (at: ControlRow, until: AbortSignal) => this.#move(at, '2', at.term + 1, until),
-    };
-    return this.#orAbort(row, { to: '2', back: '6' }, signal, (bounded) => flipBack(row, flip, bounded));
+  // Nobody loses anything but a moment: out of time, or at a difference, the rows go back to where the seal began, same term.
+  async #finish(row: ControlRow, seal: Seal, signal: AbortSignal): Promise<boolean> {
+    if (!this.#watch) return false;
+    try {
+      await this.#inTime(row, signal, (bounded) => this.#flip(row, seal, bounded));
+      this.#givenUp = 0;
+      return true;
+    } catch (error) {
+      if (FencedError.isInstance(error) || signal.aborted) throw error;
+      const unsealed = await this.#unseal(row, seal.from, signal);
+      // The row had moved on: the commit succeeded, and only its answer was lost.
+      if (!unsealed) return true;
+      // What fails here is found by the others themselves.
+      const companions = companionsOf(row).flatMap((name) => this.#peer(name) ?? []);
+      await Promise.allSettled(companions.map((it) => it.#unsealIn(row.phase, seal, signal)));
+      this.#noteGivenUp(seal.to, error);
+      if (!SealedError.isInstance(error) && !mayTryAgain(error)) throw error;
+      return false;
+    }
+  }
+
+  async #flip(row: ControlRow, seal: Seal, signal: AbortSignal): Promise<ControlRow | undefined> {
+    const companions = companionsOf(row).map((name) => this.#sealedPeer(name, row.phase, seal, signal));
+    const parts: readonly Part[] = [{ controller: this, row }, ...(await Promise.all(companions))];
+    await Promise.all(parts.map((part) => part.controller.#makeReady(part.row, signal)));
+    if (parts.length === 1) return this.#move(row, seal.to, row.term + 1, signal);
+    const steps = parts.map(({ row: { group, epoch, term } }) => ({ group, epoch, phase: seal.to, term: term + 1 }));
+    const moved = await this.#postgres.control.advanceAll(steps, {
+      exclusive: true,
+      whenMended: row.phase === '5',
+      signal,
+    });
+    if (!moved) throw new SealedError({ message: 'The step was given up: a row of the group has moved on', entity: row.group });
+    for (const [i, { controller, row: before }] of parts.entries()) {
+      const after = moved[i];
+      if (after) await controller.#obey(before, after, signal);
+    }
+    return moved[0];
+  }
+
+  async #sealedPeer(group: string, phase: Phase, seal: Seal, signal: AbortSignal): Promise<Part> {
+    const controller = this.#peer(group);
+    const there = controller && (await this.#postgres.control.read(group, { signal }));
+    if (controller && there?.phase === phase) return { controller, row: there };
+    if (controller && there?.phase === seal.from && nextPhase(there.phase, there.wish.phase) === phase) {
+      const row = await controller.#move(there, phase, there.term, signal);
+      if (row) return { controller, row };
+    }
+    throw new SealedError({
+      message: `The flip was given up: "${group}", which moves in the same step, does not go along`,
+      entity: group,
+    });
+  }
+
+  async #makeReady(row: ControlRow, signal: AbortSignal): Promise<void> {
+    const group = this.#group;
+    const [watch, gates] = [this.#watch, this.#gates];
+    if (!watch || !this.#cosmos || !this.#reverse) return;
+    if (row.phase === '5')
+      return flipForward(row, { group, permits: this.#cosmos.permits, watch, gates }, signal);
+    const { members } = this.#postgres;
+    return flipBack(row, { group, reverse: this.#reverse, members, holder: this.#holder, watch, gates }, signal);
+  }
+
+  // Sealed by a leader: it commits, or takes its seal back, or is gone for so long that nobody should wait for it.
+  async #followLeader(row: ControlRow, seal: Seal, signal: AbortSignal): Promise<boolean> {
+    const { clock, limits } = this.#group;
+    if (this.#sealSeen?.epoch !== row.epoch) this.#sealSeen = { epoch: row.epoch, at: clock.monotonic() };
+    const leader = await this.#postgres.control.read(leaderOf(row), { signal });
+    const isAlone = leader !== undefined && leader.phase !== row.phase;
+    const isLeft = clock.monotonic() - this.#sealSeen.at > 2 * limits.sealTimeoutMs;
+    if (!isAlone && !isLeft) return false;
+    return this.#unseal(row, seal.from, signal);
+  }
+
+  async #unsealIn(phase: Phase, seal: Seal, signal: AbortSignal): Promise<void> {
+    const row = await this.#postgres.control.read(this.#group.entity.name, { signal });
+    if (row?.phase === phase) await this.#unseal(row, seal.from, signal);
   }
 
   // A step waits for what is in flight, and keeps others waiting behind it: so it has an end.
@@ -230,28 +302,6 @@ export class Controller {
         entity: row.group,
       });
     return withinTime({ clock, ms: limits.sealTimeoutMs, signal, late }, work);
-  }
-
-  // Nobody loses anything but a moment: out of time, or at a difference, the row goes back to where the seal began, same term.
-  async #orAbort(
-    row: ControlRow,
-    phases: { readonly to: Phase; readonly back: Phase },
-    signal: AbortSignal,
-    flip: (bounded: AbortSignal) => Promise<ControlRow | undefined>,
-  ): Promise<boolean> {
-    try {
-      await this.#inTime(row, signal, flip);
-      this.#givenUp = 0;
-      return true;
-    } catch (error) {
-      if (FencedError.isInstance(error) || signal.aborted) throw error;
-      const unsealed = await this.#unseal(row, phases.back, signal);
-      // The row had moved on: the commit succeeded, and only its answer was lost.
-      if (!unsealed) return true;
-      this.#noteGivenUp(phases.to, error);
-      if (!SealedError.isInstance(error) && !mayTryAgain(error)) throw error;
-      return false;
-    }
   }
 
   async #unseal(row: ControlRow, back: Phase, signal?: AbortSignal): Promise<boolean> {
@@ -279,6 +329,19 @@ export class Controller {
     ];
     this.#onBlocked(to, this.#blockedBy);
   }
+}
+
+/** The group that leads a step that moves the authority: the first of those that move together. */
+function leaderOf({ group, wish }: ControlRow): string {
+  return wish.together?.[0] ?? group;
+}
+
+function companionsOf({ group, wish }: ControlRow): readonly string[] {
+  return wish.together?.filter((name) => name !== group) ?? [];
+}
+
+function moveTogether(seen: string, wanted: string): GateAnswer {
+  return { name: 'moves together', passed: false, seen, wanted };
 }
 
 function flipAllowed(wish: Wish): GateAnswer {

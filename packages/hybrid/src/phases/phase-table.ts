@@ -40,6 +40,18 @@ export const PHASES: { readonly [P in Phase]: PhaseRules } = {
   '7r': { ...postgres, feed: true, reverse: true },
 };
 
+/** Where a seal began, and where its commit leads. */
+export interface Seal {
+  readonly from: Phase;
+  readonly to: Phase;
+}
+
+/** The phases in which the authority moves. */
+export const SEALS: { readonly [P in Phase]?: Seal } = {
+  '5': { from: '4', to: '6' },
+  "5'": { from: '6', to: '2' },
+};
+
 /** What each phase is called where people read it. */
 export const PHASE_NAMES: { readonly [P in Phase]: string } = {
   '0': 'cosmos only',
