@@ -15,6 +15,42 @@ function problemsOf(config: unknown, known: readonly string[] = ['accounts']): r
 const withPolicy = (policy: unknown) => ({ revision: 1, entities: { accounts: policy } });
 
 describe('parseConfig', () => {
+  const pair = (groups: unknown, orders: unknown = { policy: 'dual-write' }) => ({
+    revision: 1,
+    entities: { orders, accounts: { policy: 'dual-write' }, notes: { policy: 'cosmos-only' } },
+    groups,
+  });
+
+  it('tells each entity of a group which move together, sorted', () => {
+    const { entities } = parseConfig(pair({ billing: ['orders', 'accounts'] }), [
+      'orders',
+      'accounts',
+      'notes',
+    ]);
+    expect([...entities].map(([name, { wish }]) => [name, wish.together])).toEqual([
+      ['orders', ['accounts', 'orders']],
+      ['accounts', ['accounts', 'orders']],
+      ['notes', undefined],
+    ]);
+  });
+
+  it.each([
+    [{ billing: ['orders'] }, 'groups.billing: must name two entities or more'],
+    [{ billing: ['orders', 'strangers'] }, 'groups.billing: "strangers" has no policy'],
+    [{ billing: ['orders', 'orders'] }, 'groups.billing: "orders" is in it twice'],
+    [{ one: ['orders', 'notes'], two: ['notes', 'accounts'] }, 'groups.two: "notes" is in "one" too'],
+    ['orders', 'groups: Invalid input: expected record, received string'],
+  ])('refuses the groups %j', (groups, problem) => {
+    expect(problemsOf(pair(groups), ['orders', 'accounts', 'notes'])).toEqual([problem]);
+  });
+
+  it('refuses a group whose policies lie on two sides', () => {
+    const config = pair({ billing: ['orders', 'accounts'] }, { policy: 'postgres-primary' });
+    expect(problemsOf(config, ['orders', 'accounts', 'notes'])).toEqual([
+      'groups.billing: the policies of its entities want both Cosmos DB and PostgreSQL as the authority; a group moves in one step',
+    ]);
+  });
+
   it.each([
     [{ policy: 'cosmos-only' }, { phase: '0', flip: 'manual' }],
     [{ policy: 'dual-write' }, { phase: '2', flip: 'manual' }],

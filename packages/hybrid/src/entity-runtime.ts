@@ -234,8 +234,7 @@ export class EntityRuntime {
     }
     if (
       there &&
-      (wish.revision < there.revision ||
-        (wish.revision === there.revision && !sameWish(wish, there)))
+      (wish.revision < there.revision || (wish.revision === there.revision && !sameWish(wish, there)))
     )
       throw new InvalidOptionsError({
         message: `Config revision ${wish.revision} is not above ${there.revision}, which is in force for "${entity.name}"; raise it`,

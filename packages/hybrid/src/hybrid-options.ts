@@ -44,6 +44,11 @@ export interface ConfigFor<Stores extends HybridStores, Entities extends readonl
   readonly revision: number;
   /** One policy for each entity. */
   readonly entities: { readonly [Name in Entities[number]['name']]: PolicyFor<Stores> };
+  /**
+   * Entities whose records change in one unit of work, by a name of your choice: their authority moves in one step, so that a unit never
+   * finds them on two sides. An entity is in one group at most, and the policies of a group lie on one side. @default none
+   */
+  readonly groups?: { readonly [group: string]: readonly Entities[number]['name'][] } | undefined;
 }
 
 /** The Kysely of the PostgreSQL store among a set of stores; `never` where there is none. */

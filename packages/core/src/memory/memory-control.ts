@@ -99,10 +99,7 @@ export class MemoryControl implements ControlStore {
         key: group,
       });
     const there = row.wish;
-    if (
-      wish.revision < there.revision ||
-      (wish.revision === there.revision && !sameWish(wish, there))
-    )
+    if (wish.revision < there.revision || (wish.revision === there.revision && !sameWish(wish, there)))
       throw new InvalidOptionsError({
         message: `Config revision ${wish.revision} is not above ${there.revision}, which is in force; raise it`,
         operation: 'submit',

@@ -14,7 +14,8 @@ export interface ConfigEnvOptions {
  * The config in environment variables, which are handed in: nothing here reads the process's own.
  *
  * Either `POLYPHASE_CONFIG` holds all of it as JSON; or `POLYPHASE_REVISION` holds the revision, and `POLYPHASE_ENTITY_<name>` the policy
- * of each entity: as JSON, or as the name of the policy alone. Both at once are refused. A process's variables never change, so watching
+ * of each entity: as JSON, or as the name of the policy alone; `POLYPHASE_GROUPS` then holds the groups as JSON, where there are any. Both at once
+ * are refused. A process's variables never change, so watching
  * tells of nothing after the start.
  *
  * @throws `InvalidOptionsError` when the prefix is none
@@ -46,10 +47,11 @@ export function configFromEnv(env: Environment, options: ConfigEnvOptions = {}):
 
 function configIn(env: Environment, prefix: string): unknown {
   const [whole, revision, entity] = [`${prefix}_CONFIG`, `${prefix}_REVISION`, `${prefix}_ENTITY_`];
+  const groups = `${prefix}_GROUPS`;
   const there = (name: string): string | undefined => env[name]?.trim() || undefined;
   const names = Object.keys(env).filter((name) => name.startsWith(entity) && there(name) !== undefined);
   const text = there(whole);
-  const apart = names.length > 0 || there(revision) !== undefined;
+  const apart = names.length > 0 || there(revision) !== undefined || there(groups) !== undefined;
   if (text !== undefined && apart)
     throw new InvalidOptionsError({
       message: `${whole} holds the whole config, and ${revision} or ${entity}… a part of it; set the one or the others`,
@@ -60,7 +62,12 @@ function configIn(env: Environment, prefix: string): unknown {
       message: `There is no config in the environment; set ${whole}, or ${revision} and ${entity}<name>`,
     });
   const policies = names.map((name) => [name.slice(entity.length), policyIn(there(name) ?? '', name)]);
-  return { revision: numberIn(there(revision)), entities: Object.fromEntries(policies) };
+  const together = there(groups);
+  return {
+    revision: numberIn(there(revision)),
+    entities: Object.fromEntries(policies),
+    ...(together === undefined ? {} : { groups: configJson(together, groups) }),
+  };
 }
 
 // What is no number is handed over as it is, for the check of the whole to say so.

@@ -61,6 +61,17 @@ describe('config in a variable for each entity', () => {
     expect(await read(env)).toEqual({ loaded: { revision: 7, entities } });
   });
 
+  it('has the groups in a variable of their own', async () => {
+    const env = {
+      POLYPHASE_REVISION: '7',
+      POLYPHASE_ENTITY_a: 'cosmos-only',
+      POLYPHASE_GROUPS: '{"g":["a","b"]}',
+    };
+    expect((await read(env)).loaded).toMatchObject({ groups: { g: ['a', 'b'] } });
+    const both = { POLYPHASE_CONFIG: '{}', POLYPHASE_GROUPS: '{}' };
+    expect((await problemOf(read(both))).message).toContain('set the one or the others');
+  });
+
   it('hands a revision that is no number over for the check of the whole', async () => {
     expect((await read({ POLYPHASE_REVISION: 'seven' })).loaded).toMatchObject({ revision: 'seven' });
     expect((await read({ POLYPHASE_ENTITY_a: 'x' })).loaded).toMatchObject({ revision: undefined });

@@ -42,7 +42,8 @@ export async function flipBack(row: ControlRow, flip: FlipBack, signal: AbortSig
   const refused = (await gates.conflictsDecided(signal)).find(({ passed }) => !passed);
   if (refused) throw giveUp(`${refused.seen} conflicts wait for a decision`);
   const found = await gates.compareSinceClean(signal);
-  if (found.differences.length > 0) throw giveUp(describe(found));}
+  if (found.differences.length > 0) throw giveUp(describe(found));
+}
 
 async function membersObey(row: ControlRow, flip: FlipBack, signal: AbortSignal): Promise<void> {
   const { group, members, holder } = flip;

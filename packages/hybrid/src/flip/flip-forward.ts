@@ -43,4 +43,5 @@ export async function flipForward(row: ControlRow, flip: FlipForward, signal: Ab
   const found = await flip.gates.compareSinceClean(signal);
   if (found.differences.length > 0) throw giveUp(describe(found));
   const refused = (await flip.gates.deadLettersMended(signal)).find(({ passed }) => !passed);
-  if (refused) throw giveUp(`${refused.seen} dead letters wait to be mended`);}
+  if (refused) throw giveUp(`${refused.seen} dead letters wait to be mended`);
+}

@@ -17,7 +17,7 @@ import type { Group } from './group.ts';
 import { mayTryAgain } from './may-try-again.ts';
 import { bringPermitTo } from './permit-projection.ts';
 import { PermitUpkeep } from './permit-upkeep.ts';
-import { movesAuthority, nextPhase, PHASES, type Seal, SEALS } from './phase-table.ts';
+import { movesAuthority, nextPhase, PHASES, SEALS, type Seal } from './phase-table.ts';
 import { withinTime } from './time-limit.ts';
 
 /** What a controller works with. Cosmos DB, its feed and the reverse relay are absent where PostgreSQL is the only store. */
@@ -97,7 +97,9 @@ export class Controller {
     }
     const seal = SEALS[row.phase];
     if (seal?.to === to)
-      return leaderOf(row) === row.group ? this.#finish(row, seal, signal) : this.#followLeader(row, seal, signal);
+      return leaderOf(row) === row.group
+        ? this.#finish(row, seal, signal)
+        : this.#followLeader(row, seal, signal);
     const answers = await this.#ask(row, to, signal);
     if (answers.some((answer) => !answer.passed)) {
       this.#blockedBy = answers.filter((answer) => !answer.passed);
@@ -162,7 +164,12 @@ export class Controller {
       answers.push(
         ...(peer
           ? await peer.#readyFor(row, to, signal)
-          : [moveTogether(`"${name}" is not registered here`, 'a controller that has every entity of the group')]),
+          : [
+              moveTogether(
+                `"${name}" is not registered here`,
+                'a controller that has every entity of the group',
+              ),
+            ]),
       );
     }
     return answers;
@@ -235,13 +242,22 @@ export class Controller {
     const parts: readonly Part[] = [{ controller: this, row }, ...(await Promise.all(companions))];
     await Promise.all(parts.map((part) => part.controller.#makeReady(part.row, signal)));
     if (parts.length === 1) return this.#move(row, seal.to, row.term + 1, signal);
-    const steps = parts.map(({ row: { group, epoch, term } }) => ({ group, epoch, phase: seal.to, term: term + 1 }));
+    const steps = parts.map(({ row: { group, epoch, term } }) => ({
+      group,
+      epoch,
+      phase: seal.to,
+      term: term + 1,
+    }));
     const moved = await this.#postgres.control.advanceAll(steps, {
       exclusive: true,
       whenMended: row.phase === '5',
       signal,
     });
-    if (!moved) throw new SealedError({ message: 'The step was given up: a row of the group has moved on', entity: row.group });
+    if (!moved)
+      throw new SealedError({
+        message: 'The step was given up: a row of the group has moved on',
+        entity: row.group,
+      });
     for (const [i, { controller, row: before }] of parts.entries()) {
       const after = moved[i];
       if (after) await controller.#obey(before, after, signal);
@@ -270,7 +286,11 @@ export class Controller {
     if (row.phase === '5')
       return flipForward(row, { group, permits: this.#cosmos.permits, watch, gates }, signal);
     const { members } = this.#postgres;
-    return flipBack(row, { group, reverse: this.#reverse, members, holder: this.#holder, watch, gates }, signal);
+    return flipBack(
+      row,
+      { group, reverse: this.#reverse, members, holder: this.#holder, watch, gates },
+      signal,
+    );
   }
 
   // Sealed by a leader: it commits, or takes its seal back, or is gone for so long that nobody should wait for it.
