@@ -113,7 +113,7 @@ class Pair {
 
 const open: Pair[] = [];
 afterEach(async () => {
-  for (const pair of open.splice(0)) await pair.close();
+  for (const made of open.splice(0)) await made.close();
 });
 function pair(): Pair {
   const made = new Pair();
@@ -129,9 +129,9 @@ describe('entities of one group', () => {
     const world = pair();
     const hybrid = await world.start();
     let text = await world.passing(world.write(hybrid));
-    let stopped = false;
+    const over = new AbortController();
     const writing = (async () => {
-      while (!stopped) {
+      while (!over.signal.aborted) {
         text = await world.write(hybrid);
         await world.clock.sleep(7);
       }
@@ -143,7 +143,7 @@ describe('entities of one group', () => {
       await world.wish(hybrid, { notes: policy, others: policy });
       await world.reached(hybrid, phase);
     }
-    stopped = true;
+    over.abort();
     await world.passing(writing);
     for (const entity of [Note, Other]) {
       const found = await world.passing(hybrid.repository(entity).get({ owner: 'a', id: 'both' }));
@@ -159,7 +159,9 @@ describe('entities of one group', () => {
     const world = pair();
     const hybrid = await world.start();
     await world.wish(hybrid, { notes: POSTGRES, others: { ...POSTGRES, flip: 'manual' } });
-    await world.until('waiting', () => blocks(hybrid, 'notes').some((it) => it.startsWith('moves together')));
+    await world.until('waiting', () =>
+      blocks(hybrid, 'notes').some((text) => text.startsWith('moves together')),
+    );
     await world.clock.advance(5_000);
     expect(blocks(hybrid, 'notes')).toEqual([
       'moves together: "others" is in phase 4, wished to 6 with flip: "manual"',
@@ -186,20 +188,26 @@ describe('entities of one group', () => {
         if (entity !== name) return;
         seen.push(`${name} ${from} ${to} ${term}`);
         // A dead letter that appears under the seal, once.
-        if (name === 'others' && to === '5' && seen.filter((it) => it.startsWith('others 4 5')).length === 1)
+        if (
+          name === 'others' &&
+          to === '5' &&
+          seen.filter((text) => text.startsWith('others 4 5')).length === 1
+        )
           void world.postgres.journal.append([LETTER]);
       });
     await world.until('given up', () => seen.includes('notes 5 4 1') && seen.includes('others 5 4 1'));
     await world.postgres.journal.resolve('others', ['k']);
     await world.reached(hybrid, '6');
-    expect(seen.filter((it) => it.includes(' 6 '))).toEqual(['notes 5 6 2', 'others 5 6 2']);
+    expect(seen.filter((text) => text.includes(' 6 '))).toEqual(['notes 5 6 2', 'others 5 6 2']);
   });
 
   it('let a unit that is under way come to its end, in both of them, though they are sealed meanwhile', async () => {
     const world = pair();
     const hybrid = await world.start();
     await world.wish(hybrid, { notes: POSTGRES, others: { ...POSTGRES, flip: 'manual' } });
-    await world.until('waiting', () => blocks(hybrid, 'notes').some((it) => it.startsWith('moves together')));
+    await world.until('waiting', () =>
+      blocks(hybrid, 'notes').some((text) => text.startsWith('moves together')),
+    );
     const value = { id: '1', owner: 'a', text: 'under way' };
     const seals: string[] = [];
     hybrid.on('phase', ({ entity, to }) => seals.push(`${entity} ${to}`));

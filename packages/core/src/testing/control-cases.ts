@@ -164,9 +164,9 @@ const rows: readonly Case[] = [
           await unit.records(Task).write(put('create', Task, task('a')));
           moved = Promise.all(
             [steps, steps.toReversed()].map(async (some) => {
-              const rows = await store.control.advanceAll(some, { exclusive: true });
+              const there = await store.control.advanceAll(some, { exclusive: true });
               order.push('step');
-              return rows;
+              return there;
             }),
           );
           await unit.records(Task).write(put('create', Task, task('b')));
@@ -174,8 +174,8 @@ const rows: readonly Case[] = [
         },
         { operationId: 'unit', fenceOf: () => ({ term: 2, fence: 'another' }) },
       );
-      const rows = (await moved) ?? [];
-      equal(rows.filter((it) => it !== undefined).length, 1, 'one succeeds');
+      const answers = (await moved) ?? [];
+      equal(answers.filter((it) => it !== undefined).length, 1, 'one succeeds');
       equal(order, ['unit', 'step', 'step'], 'order');
     },
   },

@@ -41,11 +41,11 @@ describe('enterTogether', () => {
   it('looks again where one is seen to have moved and the other is not', async () => {
     const { all, seen, looks } = entities('6', '2');
     const [, late] = all;
-    const looked = all.map((it) => ({
-      ...it,
+    const looked = all.map((one) => ({
+      ...one,
       refresh: async () => {
-        await it.refresh();
-        if (it === late) seen[1] = '6';
+        await one.refresh();
+        if (one === late) seen[1] = '6';
       },
     }));
     expect(await enterTogether(looked)).toHaveLength(2);
