@@ -200,7 +200,8 @@ export class EntityRuntime {
 
   /**
    * Makes sure, before a read that no store fences, that the authority is where this process takes it to be. The permit tells
-   * while that is Cosmos DB, so that PostgreSQL is not needed; where not even the permit can be asked, what was known is good enough.
+   * while that is Cosmos DB, so that PostgreSQL is not needed. Where not even the permit can be asked, nobody knows: what was true before
+   * the last lease ended may be wrong by now.
    *
    * @throws `SealedError` when Cosmos DB is the authority no more; whatever the stores throw
    */
@@ -211,11 +212,7 @@ export class EntityRuntime {
     else if (group.rules.authority === 'postgres') await this.#work?.look(signal);
     // The look may have shown that it is Cosmos DB by now.
     if (group.rules.authority === 'postgres') return;
-    try {
-      await group.lease(signal);
-    } catch (error) {
-      if (!mayTryAgain(error)) throw error;
-    }
+    await group.lease(signal);
   }
 
   /**

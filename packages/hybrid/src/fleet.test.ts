@@ -192,6 +192,26 @@ describe('a process without PostgreSQL in a fleet', () => {
     await world.until('copied', () => full.status('notes').copied.read > 0);
     expect((await world.passing(notes.get(key('1'))))?.value.text).toBe('again');
   });
+
+  it('answers no read from Cosmos DB while it cannot ask the permit: the authority may have moved', async () => {
+    const world = fleet();
+    let isThrottled = false;
+    const plan = new FaultPlan({
+      faultAt: (_, name) => (isThrottled && name.includes('permits') ? 'error before' : undefined),
+    });
+    const alone = (await world.join(undefined, { plan, alone: true })).repository(Note);
+    await world.passing(alone.create({ ...key('1'), text: 'x' }));
+    const full = await world.join(undefined);
+    isThrottled = true;
+    await world.wish(full, { policy: 'postgres-primary', reverseSync: false, flip: 'auto' });
+    await world.reached(full, '7');
+    await world.passing(full.repository(Note).patch(key('1'), { text: 'later' }));
+    expect(await world.passing(outcomeOf(alone.get(key('1'))))).toBe('connection');
+    const page = alone.query({ where: { owner: 'a' } });
+    expect(await world.passing(outcomeOf(page))).toBe('connection');
+    isThrottled = false;
+    expect(await world.passing(outcomeOf(alone.get(key('1'))))).toBe('sealed');
+  });
 });
 
 describe('a flip back', () => {
