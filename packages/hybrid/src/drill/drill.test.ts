@@ -1,7 +1,7 @@
 import { ConnectionError, defineEntity, StoreError, UnknownOutcomeError } from '@polyphase/core';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { DrillPlace, withRecords } from '../../test/drill-place.ts';
+import { DrillPlace, withMembers, withRecords } from '../../test/drill-place.ts';
 import { FaultPlan, faultyStores } from '../../test/faulty-stores.ts';
 import { Note, protocol } from '../../test/virtual-world.ts';
 import { drill } from '../index.ts';
@@ -91,6 +91,24 @@ describe('a drill that passes', () => {
       );
     expect(await place.run()).toMatchObject({ passed: true, receipt: { sampled: 1 } });
   });
+
+  it.each([211, 307])(
+    'is not misled by stores that fail at every %ith call, before or after',
+    async (nth) => {
+      const place = await filled();
+      let isBroken = false;
+      const faultAt = (call: number) => {
+        if (!isBroken || call % nth !== 0) return undefined;
+        return call % 2 === 0 ? 'error before' : 'error after';
+      };
+      const scratch = faultyStores(place.scratch, new FaultPlan({ faultAt }));
+      const onPhase = (): void => {
+        isBroken = true;
+      };
+      const result = await place.run({ sample: 10, scratch, onPhase, patienceMs: 30_000 });
+      expect(result.passed ? [] : result.wrongs).toEqual([]);
+    },
+  );
 
   it('repeats what nobody acknowledged, and takes it for one write', async () => {
     const place = await filled();
@@ -239,6 +257,21 @@ describe('a drill that does not pass', () => {
 });
 
 describe('a drill that does not end', () => {
+  it('rejects where its receipt cannot be kept', async () => {
+    const place = await filled();
+    const { checkpoints } = place.stores.postgres;
+    const advance = async () => {
+      throw new ConnectionError({ message: 'PostgreSQL is away' });
+    };
+    const postgres = withMembers(place.stores.postgres, {
+      checkpoints: withMembers(checkpoints, { advance }),
+    });
+    const stores = { ...place.stores, postgres };
+    await expect(place.run({ sample: 5, stores })).rejects.toThrow('PostgreSQL is away');
+    expect(await readReceipt(checkpoints, 'notes')).toBeUndefined();
+    expect(place.clock.nextMs).toBeUndefined();
+  });
+
   it('ends with the reason of its signal, and leaves the receipt of before and nothing at work', async () => {
     const place = await filled();
     expect((await place.run()).passed).toBe(true);

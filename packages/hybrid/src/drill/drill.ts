@@ -62,7 +62,8 @@ const MOST_LINES = 20;
  * the receipt of before. One that was aborted, or whose process died, leaves it as it was.
  *
  * @throws {@link InvalidOptionsError} when an option is wrong; when the scratch stores are those of the entity, hold something of it, do not
- * fit it, or are another drill's; when there is nothing to take a sample of. Whatever the stores throw before the walk; the signal's reason
+ * fit it, or are another drill's; when there is nothing to take a sample of. Whatever the stores throw before the walk, or where the receipt
+ * is to be kept; the signal's reason
  *
  * @example
  * ```ts
