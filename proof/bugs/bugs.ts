@@ -26,9 +26,9 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   },
   {
     name: 'seal while long leases may run',
-    file: `${HYBRID}/phases/controller.ts`,
-    find: 'await this.#group.clock.sleep(permit.drainMs * DRIFT, signal);\n    await permits.drained',
-    replace: 'void DRIFT; await permits.drained',
+    file: `${HYBRID}/phases/permit-upkeep.ts`,
+    find: 'await this.#group.clock.sleep(permit.drainMs * DRIFT, signal);\n    await this.#cosmos?.permits.drained',
+    replace: 'void DRIFT; await this.#cosmos?.permits.drained',
     breaks: 'D1',
     from: 70,
   },
@@ -172,8 +172,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   {
     name: 'term that stays over the flip',
     file: `${HYBRID}/phases/controller.ts`,
-    find: "this.#move(at, '6', at.term + 1, until)",
-    replace: "this.#move(at, '6', at.term, until)",
+    find: 'return this.#move(row, seal.to, row.term + 1, signal);',
+    replace: 'return this.#move(row, seal.to, row.term, signal);',
     breaks: 'D3',
     isAnywhere: true,
     from: 130,
