@@ -89,6 +89,10 @@ class GeneratedFeed implements ChangeFeed {
     return Number(position ?? 0) >= Number(marker);
   }
 
+  behind(position: string | undefined, marker: string): number {
+    return Math.max(0, Number(marker) - Number(position ?? 0));
+  }
+
   #sizeOf({ id }: FeedRange): number {
     const { documents, ranges } = this.#options;
     return Math.floor((documents - Number(id) + ranges - 1) / ranges);

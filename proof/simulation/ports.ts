@@ -12,7 +12,7 @@ export interface PortOptions {
 }
 
 // Calls that answer at once, from what is there already.
-const LOCAL = new Set(['passed', 'positionOf']);
+const LOCAL = new Set(['passed', 'positionOf', 'behind']);
 // Calls that give ports of their own.
 const NESTED = new Set(['records', 'changes']);
 

@@ -216,6 +216,7 @@ function laggingFeed(
       return feed.mark(range, options);
     },
     passed: (position, marker) => feed.passed(position, marker),
+    behind: (position, marker) => feed.behind(position, marker),
     positionOf: (range, positions) => feed.positionOf(range, positions),
   };
 }

@@ -190,6 +190,7 @@ export class SimulatedStores {
       },
       mark: (range, options) => feed.mark(range, options),
       passed: (position, marker) => feed.passed(position, marker),
+      behind: (position, marker) => feed.behind(position, marker),
       positionOf: (range, positions) => feed.positionOf(range, positions),
     };
   }

@@ -55,4 +55,9 @@ export interface ChangeFeed {
   mark(range: FeedRange, options?: CallOptions): Promise<string>;
   /** Whether a position of that range lies at or past a marker. */
   passed(position: string | undefined, marker: string): boolean;
+  /**
+   * How many changes lie between a position of that range and a marker that it has not passed; 0 where it has. An estimate, for people to
+   * read: what coalesces, and what is no record of this entity, may be counted as well.
+   */
+  behind(position: string | undefined, marker: string): number;
 }

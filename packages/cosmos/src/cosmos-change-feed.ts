@@ -24,7 +24,7 @@ import {
 } from './cosmos-document.ts';
 import type { RecordPlace } from './cosmos-write.ts';
 import { belongsTo, type EntityMapping } from './discriminator.ts';
-import { formatMarker, hasPassed, type Mark, parseMarker } from './feed-marker.ts';
+import { formatMarker, hasPassed, type Mark, numbersBetween, parseMarker } from './feed-marker.ts';
 import { FeedPages } from './feed-pages.ts';
 import {
   assemblePosition,
@@ -108,6 +108,10 @@ export class CosmosChangeFeed implements ChangeFeed {
 
   passed(position: string | undefined, marker: string): boolean {
     return hasPassed(position === undefined ? undefined : parsePosition(position), parseMarker(marker));
+  }
+
+  behind(position: string | undefined, marker: string): number {
+    return numbersBetween(position === undefined ? undefined : parsePosition(position), parseMarker(marker));
   }
 
   // Undefined: nothing was in this part, so there is nothing to be read before the marker.

@@ -54,7 +54,23 @@ export function hasPassed(position: FeedPosition | undefined, { rid, marks }: Ma
   if (marks.length === 0) return true;
   if (!position || position.rid !== rid) return false;
   return marks.every((mark) => {
-    const parts = position.parts.filter((part) => part.min < mark.max && part.max > mark.min);
-    return parts.length > 0 && parts.every((part) => tokenSequence(part.token) >= mark.sequence);
+    const sequence = sequenceIn(position, mark);
+    return sequence !== undefined && sequence >= mark.sequence;
   });
+}
+
+/**
+ * How many numbers lie between a position and a marker. Each write of a partition takes one, and all of a transactional batch take one
+ * together. [service]
+ */
+export function numbersBetween(position: FeedPosition | undefined, { rid, marks }: Marker): number {
+  const from = (mark: Mark): number => (position?.rid === rid && sequenceIn(position, mark)) || 0;
+  // The last of them is the marker's own.
+  return marks.reduce((sum, mark) => sum + Math.max(0, mark.sequence - 1 - from(mark)), 0);
+}
+
+// The lowest number that a reader has reached in what a marked partition covers; undefined where it has read nothing of that.
+function sequenceIn(position: FeedPosition, mark: Mark): number | undefined {
+  const parts = position.parts.filter((part) => part.min < mark.max && part.max > mark.min);
+  return parts.length > 0 ? Math.min(...parts.map((part) => tokenSequence(part.token))) : undefined;
 }

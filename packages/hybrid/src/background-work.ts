@@ -16,11 +16,9 @@ import type { Group } from './phases/group.ts';
 import { Membership } from './phases/membership.ts';
 import { openByRow } from './phases/opening.ts';
 import { PHASES, type PhaseRules } from './phases/phase-table.ts';
-import { FeedPulse } from './relay/feed-pulse.ts';
-import { FeedRelay, type RelayProgress } from './relay/feed-relay.ts';
 import { FeedWatch } from './relay/feed-watch.ts';
+import { type FeedStatus, FeedWork, NO_FEED } from './relay/feed-work.ts';
 import { ReverseRelay } from './relay/reverse-relay.ts';
-import type { StalledRange } from './relay/stall-alarm.ts';
 import type { Role } from './roles.ts';
 import { SDK_VERSION } from './sdk-version.ts';
 
@@ -60,8 +58,7 @@ export class BackgroundWork {
   readonly #options: BackgroundWorkOptions;
   readonly #membership: Membership;
   readonly #walks: HeldLease;
-  readonly #relay: FeedRelay | undefined;
-  readonly #pulse: FeedPulse | undefined;
+  readonly #feed: FeedWork | undefined;
   readonly #reverse: ReverseRelay | undefined;
   readonly #controller: Controller;
   readonly #loops: Loops;
@@ -83,21 +80,21 @@ export class BackgroundWork {
     });
     this.#walks = new HeldLease({ leases, name: `controller:${entity.name}`, holder, durationMs, clock });
     const feed = cosmos?.changes(entity);
-    const following = feed && { group, feed, checkpoints, leases, holder, goesOn: () => this.#follows };
-    this.#relay =
-      following &&
-      new FeedRelay({
-        ...following,
+    this.#feed =
+      cosmos &&
+      feed &&
+      new FeedWork({
+        group,
+        cosmos,
+        postgres,
+        feed,
+        holder,
         pace: options.pace,
-        onCopied: (records) => notices.tell('copied', { entity: entity.name, direction: 'forward', records }),
-        onTrouble: (error) => this.#trouble('feed relay', error),
-      });
-    this.#pulse =
-      following &&
-      new FeedPulse({
-        ...following,
+        goesOn: () => this.#follows,
         onFresh: (asOf, signal) => this.#membership.noteFresh(asOf, signal),
+        onCopied: (records) => notices.tell('copied', { entity: entity.name, direction: 'forward', records }),
         onStalled: (stalled) => notices.tell('stalled', { entity: entity.name, ...stalled }),
+        onTrouble: (error) => this.#trouble('feed relay', error),
       });
     this.#reverse = cosmos && new ReverseRelay({ group, postgres });
     this.#controller = new Controller({
@@ -138,14 +135,9 @@ export class BackgroundWork {
     return this.#walks.isProven ? this.#controller.blockedBy : [];
   }
 
-  /** The feed ranges that stand still, as far as this process watches them. */
-  get stalled(): readonly StalledRange[] {
-    return this.#pulse?.stalled ?? [];
-  }
-
-  /** Changes that this process has read from the feed, and whether history has been read. */
-  get copied(): RelayProgress {
-    return this.#relay?.progress ?? { read: 0, historyRead: false, requestUnits: 0 };
+  /** What is known of the change feed. */
+  get feed(): FeedStatus {
+    return this.#feed?.status ?? NO_FEED;
   }
 
   /**
@@ -171,14 +163,9 @@ export class BackgroundWork {
     const { roles } = this.#options;
     this.#loops.start('membership', () => this.#beat());
     if (roles.has('controller')) this.#loops.start('controller', () => this.#walk());
-    const relay = roles.has('relay') ? this.#relay : undefined;
     const reverse = roles.has('relay') ? this.#reverse : undefined;
-    const { signal } = this.#loops;
-    if (relay) this.#loops.start('feed relay', () => relay.share(signal));
     if (reverse) this.#loops.start('reverse relay', () => this.#copyBack(reverse));
-    // A controller watches as well: that nobody copies at all is told, too.
-    const pulse = relay || roles.has('controller') ? this.#pulse : undefined;
-    if (pulse) this.#loops.start('feed pulse', () => pulse.turn(signal));
+    this.#feed?.start(this.#loops, roles);
   }
 
   /** Makes each loop take its next turn at once. */
@@ -190,13 +177,13 @@ export class BackgroundWork {
   async stop(message: string): Promise<void> {
     const isOurs = this.#joined && this.#walks.isProven;
     await this.#loops.stop(message);
-    await this.#relay?.ended();
+    await this.#feed?.ended();
     if (isOurs) await this.#controller.release().catch((error: unknown) => this.#trouble('closing', error));
   }
 
   /** Gives everything up that others would wait for. No call may be under way any more. */
   async leave(): Promise<void> {
-    const all = [this.#walks, this.#relay, this.#pulse, this.#membership];
+    const all = [this.#walks, this.#feed, this.#membership];
     for (const end of await Promise.allSettled(all.map(async (it) => it?.leave())))
       if (end.status === 'rejected') this.#trouble('closing', end.reason);
   }
@@ -222,7 +209,7 @@ export class BackgroundWork {
     if (row && row.wish.revision < wanted.revision)
       group.observe(await postgres.control.submit(row.group, wanted, { signal }));
     await this.#walks.keep(signal);
-    await this.#pulse?.keep(signal);
+    await this.#feed?.keep(signal);
     const pauseMs = Math.min(limits.pollMs, limits.memberLeaseMs / 6);
     if (!row || !PHASES[row.phase].sealed || gate.isIdle) return pauseMs;
     // Whoever seals waits for the calls that are under way here: their end is told at once.

@@ -22,8 +22,7 @@ import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';
 import { openByPermit } from './phases/opening.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
-import type { RelayProgress } from './relay/feed-relay.ts';
-import type { StalledRange } from './relay/stall-alarm.ts';
+import { type FeedStatus, NO_FEED } from './relay/feed-work.ts';
 import type { Role } from './roles.ts';
 import { SecondWriter } from './second-writer.ts';
 import { ShadowReads } from './shadow/shadow-reads.ts';
@@ -135,14 +134,9 @@ export class EntityRuntime {
     return there && there.revision > this.#wish.revision ? there : this.#wish;
   }
 
-  /** The feed ranges that stand still, as far as this process watches them. */
-  get stalled(): readonly StalledRange[] {
-    return this.#work?.stalled ?? [];
-  }
-
-  /** Records that the feed relay has read, and whether it has seen the end of history. */
-  get copied(): RelayProgress {
-    return this.#work?.copied ?? { read: 0, historyRead: false, requestUnits: 0 };
+  /** What is known of the change feed. */
+  get feed(): FeedStatus {
+    return this.#work?.feed ?? NO_FEED;
   }
 
   /**

@@ -2,6 +2,7 @@ import { type Authority, authorityOf, type GateAnswer, type Phase, type Wish } f
 import type { EntityRuntime } from './entity-runtime.ts';
 import { PHASE_NAMES, plannedPhases } from './phases/phase-table.ts';
 import type { RelayProgress } from './relay/feed-relay.ts';
+import type { HistoryProgress } from './relay/feed-report.ts';
 import type { StalledRange } from './relay/stall-alarm.ts';
 import type { ShadowStatus } from './shadow/shadow-reads.ts';
 
@@ -18,11 +19,16 @@ export interface EntityStatus {
   readonly term: number;
   /** Milliseconds since PostgreSQL is known to have held every change of Cosmos DB; Infinity when that was never known. */
   readonly lagMs: number;
+  /**
+   * Changes of Cosmos DB that were still to be copied when the process looked that watches the feed: an estimate, in which writes are counted
+   * that come as one, and those of other types in the container. Undefined where no process watches, or nothing is copied.
+   */
+  readonly lagChanges: number | undefined;
+  /** How far all processes together have copied history; undefined once it was, and where nothing is copied. */
+  readonly backfill: HistoryProgress | undefined;
   /** Changes that this process has read from the feed, whether history has been read by all together, and what that took. */
   readonly copied: RelayProgress;
-  /**
-   * Feed ranges through which nothing comes, and what to do about each. Known to the process that watches for all: see the notice `stalled`.
-   */
+  /** Feed ranges through which nothing comes, and what to do about each. The notice `stalled` tells of each once. */
   readonly stalled: readonly StalledRange[];
   /** How long flips held calls in this process, in milliseconds: every flip that is over, in sum. */
   readonly heldMs: number;
@@ -50,8 +56,7 @@ export function statusOf(runtime: EntityRuntime): EntityStatus {
     authority: authorityOf(phase ?? '0'),
     term: row?.term ?? 1,
     lagMs: stalenessMs,
-    copied: runtime.copied,
-    stalled: runtime.stalled,
+    ...runtime.feed,
     heldMs: gate.heldMs,
     shadow: runtime.shadow.status,
     blockedBy: runtime.blockedBy,

@@ -62,6 +62,7 @@ export { type EntityStatus, type PlannedStep } from './hybrid-status.ts';
 export { type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
 export { type ProtocolOptions } from './protocol-limits.ts';
 export { type RelayProgress } from './relay/feed-relay.ts';
+export { type HistoryProgress } from './relay/feed-report.ts';
 export { type StalledRange } from './relay/stall-alarm.ts';
 export { type Role } from './roles.ts';
 export { type ShadowMismatch, type ShadowStatus } from './shadow/shadow-reads.ts';

@@ -81,7 +81,7 @@ const READS = new Set([
   'verify',
 ]);
 // Calls that answer at once, from what is there already.
-const LOCAL = new Set(['passed', 'positionOf']);
+const LOCAL = new Set(['passed', 'positionOf', 'behind']);
 
 function lost(name: string, args: readonly unknown[]): Error {
   const method = name.slice(name.lastIndexOf('.') + 1);

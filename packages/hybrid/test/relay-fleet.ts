@@ -1,6 +1,7 @@
 import type { ChangeFeed, ControlRow, Phase } from '@polyphase/core';
 import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
+import { BackfillLedger } from '../src/backfill/backfill-ledger.ts';
 import { Pace } from '../src/backfill/pace.ts';
 import { Loops } from '../src/loops.ts';
 import { Group } from '../src/phases/group.ts';
@@ -102,6 +103,7 @@ export class RelayFleet {
     };
     const relay = new FeedRelay({
       ...following,
+      ledger: new BackfillLedger({ checkpoints, entity: Note.name }),
       pace: new Pace({ clock, mostPerSecond: 100 }),
       onCopied: () => undefined,
       onTrouble: (error) => troubles.push(error),
@@ -196,6 +198,7 @@ function hooked(feed: ChangeFeed, hooks: FeedHooks): ChangeFeed {
     ranges: (options) => feed.ranges(options),
     positionOf: (range, known) => feed.positionOf(range, known),
     passed: (position, marker) => feed.passed(position, marker),
+    behind: (position, marker) => feed.behind(position, marker),
     mark: async (range, options) => {
       await hooks.beforeMark?.();
       return feed.mark(range, options);

@@ -75,6 +75,17 @@ export class MemoryFeed implements ChangeFeed {
     return this.#sequenceOf(position, at) >= this.#sequenceOf(marker, at);
   }
 
+  behind(position: string | undefined, marker: string): number {
+    const [range] = marker.split(':');
+    const at = { id: range ?? '' };
+    const from = position === undefined ? 0 : this.#sequenceOf(position, at);
+    const to = this.#sequenceOf(marker, at);
+    return [...this.#table.entries()].filter(
+      ({ sequence, record }) =>
+        sequence > from && sequence < to && this.#ranges.holds(at.id, record.key.partition),
+    ).length;
+  }
+
   positionOf(range: FeedRange, known: ReadonlyMap<string, string>): string | undefined {
     const own = known.get(range.id);
     if (own !== undefined) return own;

@@ -189,6 +189,35 @@ const markers: readonly Case[] = [
     },
   },
   {
+    name: 'how far a position is behind a marker tells at least what is still to come, and nothing where it was passed',
+    requires: [],
+    run: async ({ store }) => {
+      const feed = store.changes(Task);
+      await seed(store.records(Task), ids);
+      let told = 0;
+      for (const range of await feed.ranges()) {
+        const marker = await feed.mark(range);
+        const still: { readonly behind: number; readonly told: number }[] = [];
+        let position: string | undefined;
+        while (!feed.passed(position, marker)) {
+          const behind = feed.behind(position, marker);
+          const page = await feed.read(range, position, { limit: 1 });
+          still.push({ behind, told: page.changes.length });
+          ({ position } = page);
+        }
+        equal(feed.behind(position, marker), 0, 'passed');
+        told += still.reduce((sum, it) => sum + it.told, 0);
+        for (const [i, { behind }] of still.entries()) {
+          const toCome = still.slice(i).reduce((sum, it) => sum + it.told, 0);
+          ok(behind >= toCome, `${behind} behind, ${toCome} to come`);
+          // Markers count as well, one in each partition.
+          ok(behind <= toCome + 20, `${behind} behind, ${toCome} to come`);
+        }
+      }
+      equal(told, ids.length, 'all told');
+    },
+  },
+  {
     name: 'what was written before a marker is among what was read when it is passed',
     requires: [],
     run: async ({ store }) => {

@@ -61,6 +61,11 @@ export class BackfillLedger {
     return addCounts(this.#noted, this.#pending);
   }
 
+  /** Whether this worker has counted something that it has not noted yet. */
+  get hasMore(): boolean {
+    return this.#pending.records > 0 || this.#pending.requestUnits > 0;
+  }
+
   /** Counts work of this worker. */
   add(counts: Partial<BackfillCounts>): void {
     this.#pending = addCounts(this.#pending, counts);
@@ -72,7 +77,7 @@ export class BackfillLedger {
       const there = await this.#checkpoints.read(this.#name, options);
       const pending = this.#pending;
       const sum = addCounts(countsIn(there?.position), pending);
-      if (pending.records === 0 && pending.requestUnits === 0) {
+      if (!this.hasMore) {
         this.#noted = sum;
         return;
       }

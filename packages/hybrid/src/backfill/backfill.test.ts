@@ -419,6 +419,7 @@ function withRead(cosmos: DocumentStore, around: (read: Read, entity: Entity) =>
         mark: (range, options) => feed.mark(range, options),
         positionOf: (range, known) => feed.positionOf(range, known),
         passed: (position, marker) => feed.passed(position, marker),
+        behind: (position, marker) => feed.behind(position, marker),
         read: around((range, position, options) => feed.read(range, position, options), entity),
       };
     },

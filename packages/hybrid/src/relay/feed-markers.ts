@@ -18,6 +18,8 @@ export interface MarkerSet {
 export interface MarkersSeen {
   /** The ranges whose marker has not been passed yet, with the position that they have been copied to. */
   readonly behind: ReadonlyMap<string, string | undefined>;
+  /** Changes between there and the markers, as the feed estimates them. */
+  readonly changes: number;
   /** One of these is no range any more: its parts have markers of their own to pass. */
   readonly isGone: boolean;
 }
@@ -67,14 +69,17 @@ export class FeedMarkers {
     const { group, feed } = this.#options;
     const positions = await this.positions(signal);
     const behind = new Map<string, string | undefined>();
+    let changes = 0;
     for (const [id, marker] of markers) {
       const position = feed.positionOf({ id }, positions);
-      if (!feed.passed(position, marker)) behind.set(id, position);
+      if (feed.passed(position, marker)) continue;
+      behind.set(id, position);
+      changes += feed.behind(position, marker);
     }
     if (behind.size === 0 || group.clock.monotonic() - this.#askedAt < RANGES_MS)
-      return { behind, isGone: false };
+      return { behind, changes, isGone: false };
     const ranges = new Set((await this.#ranges(signal)).map(({ id }) => id));
-    return { behind, isGone: [...behind.keys()].some((id) => !ranges.has(id)) };
+    return { behind, changes, isGone: [...behind.keys()].some((id) => !ranges.has(id)) };
   }
 
   /** Where each range has been copied to. */

@@ -52,6 +52,7 @@ export class FeedPulse {
   #sent: MarkerSet | undefined;
   #passedAt: number | undefined;
   #silentSince: number | undefined;
+  #lagChanges: number | undefined;
   #dueAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FeedPulseOptions) {
@@ -76,6 +77,16 @@ export class FeedPulse {
       },
       onStalled,
     });
+  }
+
+  /** Whether this process sends the markers for all. */
+  get isOurs(): boolean {
+    return this.#lease.isProven;
+  }
+
+  /** Changes that were still to be copied at the last look; undefined before the first. */
+  get lagChanges(): number | undefined {
+    return this.#lagChanges;
   }
 
   /** The ranges that stand still, as far as this process has the pulse. */
@@ -118,11 +129,12 @@ export class FeedPulse {
     const now = clock.monotonic();
     if (!this.#sent && now < this.#dueAt) return Math.min(this.#dueAt - now, limits.pollMs);
     const sent = (this.#sent ??= await this.#send(signal));
-    const { behind, isGone } = await this.#markers.look(sent, signal);
+    const { behind, changes, isGone } = await this.#markers.look(sent, signal);
     if (isGone) {
       this.#sent = undefined;
       return 0;
     }
+    this.#lagChanges = changes;
     await this.#alarm.note(behind, sent.sentAt, signal);
     if (behind.size > 0) return Math.min(limits.pollMs, rules.inline ? FAST_LOOK_MS : SLOW_LOOK_MS);
     await this.#passed(sent, signal);
@@ -150,6 +162,7 @@ export class FeedPulse {
     this.#sent = undefined;
     this.#passedAt = undefined;
     this.#silentSince = undefined;
+    this.#lagChanges = undefined;
     this.#alarm.forget();
   }
 }

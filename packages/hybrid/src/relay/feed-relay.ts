@@ -7,7 +7,9 @@ import {
   type RequestCost,
   TimeoutError,
 } from '@polyphase/core';
+import type { BackfillLedger } from '../backfill/backfill-ledger.ts';
 import type { Pace } from '../backfill/pace.ts';
+import { pageBytes } from '../backfill/page-bytes.ts';
 import type { Group } from '../phases/group.ts';
 import { orAborted } from '../phases/or-aborted.ts';
 import { withinTime } from '../phases/time-limit.ts';
@@ -17,8 +19,6 @@ import { RangeRelay } from './range-relay.ts';
 
 /** Pages in hand at a time, which bounds memory and connections. */
 const PAGES_AT_ONCE = 4;
-/** Time between two looks at the ranges. A range that was split can be read as a whole meanwhile. */
-const LOOK_MS = 5_000;
 
 /** Where the relay is. */
 export interface RelayProgress {
@@ -40,6 +40,8 @@ export interface FeedRelayOptions {
   readonly holder: string;
   /** How fast history may be copied. */
   readonly pace: Pace;
+  /** Counts what was done while history is read. */
+  readonly ledger: BackfillLedger;
   /** Whether the feed is to be copied now. */
   readonly goesOn: () => boolean;
   /** Hears of records that were written. */
@@ -126,7 +128,8 @@ export class FeedRelay {
     const ms = limits.memberLeaseMs / 4;
     const late = () =>
       new TimeoutError({ message: 'Cosmos DB did not tell the feed ranges in time', entity: entity.name });
-    this.#lookAt = clock.monotonic() + LOOK_MS;
+    // Seldom: it is a request, and a range that was split can be read as a whole meanwhile.
+    this.#lookAt = clock.monotonic() + limits.memberLeaseMs / 2;
     try {
       const ranges = await withinTime({ clock, ms, signal, late }, (bounded) =>
         orAborted(feed.ranges({ signal: bounded }), bounded),
@@ -141,7 +144,7 @@ export class FeedRelay {
 
   #follow(held: HeldRange, signal: AbortSignal): void {
     if (held.isAskedFor || this.#readers.has(held.range)) return;
-    const { group, feed, checkpoints, pace, goesOn, onCopied, onTrouble } = this.#options;
+    const { group, feed, checkpoints, pace, ledger, goesOn, onCopied, onTrouble } = this.#options;
     const reader = new RangeRelay(held, {
       group,
       feed,
@@ -152,9 +155,11 @@ export class FeedRelay {
       lanes: this.#lanes,
       isHistory: () => this.#isHistory,
       goesOn,
-      onCopied: ({ page }, { applied }) => {
-        this.#read += page.changes.length;
-        if (applied > 0) onCopied(applied);
+      onCopied: ({ page }, copied) => {
+        const records = page.changes.length;
+        this.#read += records;
+        if (this.#isHistory) ledger.add({ records, bytes: pageBytes(page), ...copied });
+        if (copied.applied > 0) onCopied(copied.applied);
       },
       onTrouble: (error) => {
         // It may be a range no more.
@@ -169,6 +174,7 @@ export class FeedRelay {
   readonly #meter = (cost: RequestCost): void => {
     this.#options.pace.meter(cost);
     this.#requestUnits += cost.requestUnits;
+    if (this.#isHistory) this.#options.ledger.add({ requestUnits: cost.requestUnits });
   };
 
   async #ready(signal: AbortSignal): Promise<void> {

@@ -78,6 +78,7 @@ describe('FeedWatch', () => {
       ranges: (options) => feed.ranges(options),
       positionOf: (range, known) => feed.positionOf(range, known),
       passed: (position, marker) => feed.passed(position, marker),
+      behind: (position, marker) => feed.behind(position, marker),
       mark: (range, options) => feed.mark(range, options),
       read: async (range, position, options) => {
         const page = await feed.read(range, position, options);
@@ -104,6 +105,7 @@ describe('FeedWatch', () => {
       },
       positionOf: (range, known) => feed.positionOf(range, known),
       passed: (position, marker) => feed.passed(position, marker),
+      behind: (position, marker) => feed.behind(position, marker),
       mark: (range, options) => feed.mark(range, options),
       read: (range, position, options) => feed.read(range, position, options),
     };
