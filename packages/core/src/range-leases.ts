@@ -3,6 +3,9 @@ import { HeldLease } from './held-lease.ts';
 import type { LeaseHeld, LeaseManager } from './lease.ts';
 import { shareRanges } from './share-ranges.ts';
 
+/** How many times as long as ours another's lease may be. */
+const LONGEST = 10;
+
 /** What {@link RangeLeases} works with. */
 export interface RangeLeasesOptions {
   readonly leases: LeaseManager;
@@ -81,7 +84,7 @@ export class RangeLeases {
     const { leases, name, holder } = this.#options;
     await allOf([this.#alive.take(signal), this.keep(signal)]);
     const known = new Set(this.#inHand.keys());
-    const there = await leases.list(`${name}:`, { signal });
+    const there = this.#plausible(await leases.list(`${name}:`, { signal }));
     const holders = this.#holders(there, ranges);
     this.#forget(holders);
     const workers = [...there].flatMap(([lease, by]) =>
@@ -108,6 +111,13 @@ export class RangeLeases {
   async leave(): Promise<void> {
     const ranges = [...this.#inHand.values()];
     await allOf([...ranges.map((it) => it.leave()), this.#alive.leave()]);
+  }
+
+  // What would last so much longer than anybody asks for was granted before the store's clock was set back: its holder is not there, or
+  // asks again soon.
+  #plausible(there: ReadonlyMap<string, LeaseHeld>): ReadonlyMap<string, LeaseHeld> {
+    const mostMs = this.#options.durationMs * LONGEST;
+    return new Map([...there].filter(([, { remainingMs }]) => remainingMs <= mostMs));
   }
 
   // What this worker can prove it knows better than a list, which may be old.

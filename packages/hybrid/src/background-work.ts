@@ -131,7 +131,7 @@ export class BackgroundWork {
 
   /** What keeps the entity from where config wants it, as far as this process walks it. */
   get blockedBy(): readonly GateAnswer[] {
-    if (!this.#joined) return [AWAY];
+    if (!this.#joined || !this.#membership.isProven) return [AWAY];
     return this.#walks.isProven ? this.#controller.blockedBy : [];
   }
 

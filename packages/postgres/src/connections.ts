@@ -1,6 +1,6 @@
 import { ConnectionError, TimeoutError, UnknownOutcomeError } from '@polyphase/core';
 import type { BoundStatement, StatementResult } from './batch.ts';
-import { guard, type PooledClient, type PostgresPool } from './driver.ts';
+import { guard, guardPool, type PooledClient, type PostgresPool } from './driver.ts';
 import { type ErrorPlace, exhausted, serverError, toPolyphaseError } from './postgres-errors.ts';
 import { Session } from './session.ts';
 import { cancelBackend } from './sql/cancel-backend.ts';
@@ -38,7 +38,7 @@ export class Connections {
   constructor(options: { readonly pool: PostgresPool; readonly timeoutMs: number }) {
     this.#pool = options.pool;
     this.#timeoutMs = options.timeoutMs;
-    guard(options.pool);
+    guardPool(options.pool);
   }
 
   /** Longest time that one round trip, or the wait for a connection, may take. */

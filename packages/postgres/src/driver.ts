@@ -61,6 +61,8 @@ export interface PostgresPool {
   connect(): Promise<PooledClient>;
   /** Hears of idle connections that are lost, so that one does not end the process. */
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Hears of new connections before anybody has them: one may be lost at that very moment. */
+  on(event: 'connect', listener: (client: PooledClient) => void): unknown;
   readonly options: object;
   /** Calls that wait for a connection that others have, where the pool tells. */
   readonly waitingCount?: number;
@@ -77,4 +79,11 @@ export function guard(emitter: Pick<DriverClient, 'on'>): void {
   if (guarded.has(emitter)) return;
   guarded.add(emitter);
   emitter.on('error', noop);
+}
+
+/** The same for a pool and each of its connections, from the moment when it is made. */
+export function guardPool(pool: PostgresPool): void {
+  if (guarded.has(pool)) return;
+  guard(pool);
+  pool.on('connect', guard);
 }

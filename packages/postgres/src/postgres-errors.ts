@@ -43,12 +43,10 @@ const data =
     new InvalidDataError({ ...it, message: `${message}${named(server)}` });
 
 const LOST = 'The connection to PostgreSQL was lost; nothing was written, try again';
-const BUSY: Maker = (it) =>
-  new ThrottledError({
-    ...it,
-    message: 'PostgreSQL is short of connections, memory or disk; nothing was written, wait and try again',
-    retryAfterMs: 1_000,
-  });
+const busy =
+  (message: string): Maker =>
+  (it) =>
+    new ThrottledError({ ...it, message, retryAfterMs: 1_000 });
 
 // By SQLSTATE: the whole code, else its class (the first two characters).
 const MAKERS: Readonly<Record<string, Maker>> = {
@@ -77,7 +75,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   '57P': connection(LOST),
   '25P03': connection(LOST),
   '08': connection(LOST),
-  '53': BUSY,
+  '53100': busy('The disk of PostgreSQL is full; nothing was written, make room and try again'),
+  '53': busy('PostgreSQL is short of connections or memory; nothing was written, wait and try again'),
   '28': options('PostgreSQL refuses the user or the password; correct the pool’s credentials'),
   '3D000': options('The database does not exist; correct the pool’s database'),
   '42501': options(

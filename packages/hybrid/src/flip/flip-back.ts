@@ -49,6 +49,20 @@ async function membersObey(row: ControlRow, flip: FlipBack, signal: AbortSignal)
   const { group, members, holder } = flip;
   const isWaitedFor = (member: { readonly holder: string; readonly epoch: number }) =>
     member.holder !== holder && member.epoch < row.epoch;
-  while ((await members.list(row.group, { signal })).some(isWaitedFor))
-    await group.clock.sleep(PAUSE_MS, signal);
+  let waitedFor: readonly string[] = [];
+  try {
+    for (;;) {
+      const there = await members.list(row.group, { signal });
+      waitedFor = there.filter(isWaitedFor).map((member) => member.holder);
+      if (waitedFor.length === 0) return;
+      await group.clock.sleep(PAUSE_MS, signal);
+    }
+  } catch (error) {
+    if (waitedFor.length === 0 || !SealedError.isInstance(error)) throw error;
+    throw new SealedError({
+      message: `The flip back was given up: ${waitedFor.join(', ')} did not obey the seal in time; end what stands still, and remove what is gone from polyphase.member`,
+      entity: row.group,
+      cause: error,
+    });
+  }
 }

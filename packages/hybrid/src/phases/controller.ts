@@ -6,7 +6,6 @@ import {
   type Phase,
   type RelationalStore,
   SealedError,
-  type Wish,
 } from '@polyphase/core';
 import { flipBack } from '../flip/flip-back.ts';
 import { flipForward } from '../flip/flip-forward.ts';
@@ -18,6 +17,7 @@ import { mayTryAgain } from './may-try-again.ts';
 import { bringPermitTo } from './permit-projection.ts';
 import { PermitUpkeep } from './permit-upkeep.ts';
 import { movesAuthority, nextPhase, PHASES, SEALS, type Seal } from './phase-table.ts';
+import { failedStep, flipAllowed, givenUp, moveTogether, pausing } from './step-answers.ts';
 import { withinTime } from './time-limit.ts';
 
 /** What a controller works with. Cosmos DB, its feed and the reverse relay are absent where PostgreSQL is the only store. */
@@ -39,6 +39,15 @@ interface Part {
   readonly controller: Controller;
   readonly row: ControlRow;
 }
+
+/** How long a step may take, and what is said when it takes longer. */
+interface StepLimit {
+  readonly ms: number;
+  readonly why: string;
+}
+
+const STANDS_STILL =
+  '; a process that stands still in a unit of work keeps its transaction open ("idle in transaction" in pg_stat_activity): end it, or let it go on';
 
 /**
  * Walks one group from the phase of its control row to the one it carries as a wish, one neighbour at a time.
@@ -67,6 +76,7 @@ export class Controller {
   #sealSeen: { readonly epoch: number; readonly at: number } | undefined;
   #givenUp = 0;
   #sealAgainAt = Number.NEGATIVE_INFINITY;
+  #whyGivenUp: readonly GateAnswer[] = [];
 
   constructor(options: ControllerOptions) {
     this.#group = options.group;
@@ -88,6 +98,15 @@ export class Controller {
 
   /** Takes one step towards the wish. Tells whether the row moved, so that another look is worth while. */
   async step(signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#step(signal);
+    } catch (error) {
+      if (!FencedError.isInstance(error) && !signal.aborted) this.#blockedBy = [failedStep(error)];
+      throw error;
+    }
+  }
+
+  async #step(signal: AbortSignal): Promise<boolean> {
     const row = await this.#look(signal);
     if (!row) return false;
     const to = nextPhase(row.phase, row.wish.phase);
@@ -108,10 +127,17 @@ export class Controller {
     }
     this.#blockedBy = [];
     try {
-      await this.#inTime(row, signal, (bounded) => this.#move(row, to, row.term, bounded));
+      await this.#inTime(
+        row,
+        signal,
+        (bounded) => this.#move(row, to, row.term, bounded),
+        this.#limitOf(row),
+      );
       return true;
     } catch (error) {
-      if (!SealedError.isInstance(error)) throw error;
+      const isGivenUp =
+        SealedError.isInstance(error) || (movesAuthority(row.phase, to) && mayTryAgain(error));
+      if (!isGivenUp || signal.aborted) throw error;
       this.#noteGivenUp(to, error);
       return false;
     }
@@ -135,15 +161,7 @@ export class Controller {
     if (movesAuthority(row.phase, to)) {
       if (row.wish.flip !== 'auto') return [flipAllowed(row.wish)];
       const waitMs = this.#sealAgainAt - this.#group.clock.monotonic();
-      if (waitMs > 0)
-        return [
-          {
-            name: 'pause after a flip that was given up',
-            passed: false,
-            seen: `${Math.round(waitMs)} ms left`,
-            wanted: '0 ms',
-          },
-        ];
+      if (waitMs > 0) return [...this.#whyGivenUp, pausing(waitMs)];
       return this.#askTogether(row, to, signal);
     }
     if (row.phase === '7r' && to === '6' && this.#markedAt !== row.epoch) {
@@ -314,14 +332,22 @@ export class Controller {
     row: ControlRow,
     signal: AbortSignal,
     work: (bounded: AbortSignal) => Promise<Result>,
+    limit: StepLimit = { ms: this.#group.limits.sealTimeoutMs, why: '' },
   ): Promise<Result> {
-    const { clock, limits } = this.#group;
+    const { clock } = this.#group;
     const late = () =>
       new SealedError({
-        message: `The step was given up: it took longer than ${limits.sealTimeoutMs} ms`,
+        message: `The step was given up: it took longer than ${Math.round(limit.ms)} ms${limit.why}`,
         entity: row.group,
       });
-    return withinTime({ clock, ms: limits.sealTimeoutMs, signal, late }, work);
+    return withinTime({ clock, ms: limit.ms, signal, late }, work);
+  }
+
+  // Whoever seals PostgreSQL waits for its transactions, while every other call waits behind it. One of a process that stands still would
+  // hold them all for as long, and end the memberships that keep reads going.
+  #limitOf({ phase }: ControlRow): StepLimit | undefined {
+    const ms = this.#group.limits.sealTimeoutMs / 3;
+    return phase === '6' ? { ms, why: STANDS_STILL } : undefined;
   }
 
   async #unseal(row: ControlRow, back: Phase, signal?: AbortSignal): Promise<boolean> {
@@ -339,14 +365,8 @@ export class Controller {
     this.#givenUp += 1;
     this.#sealAgainAt =
       clock.monotonic() + Math.min(60_000, limits.armedLeaseMs * 2 ** Math.min(this.#givenUp, 6));
-    this.#blockedBy = [
-      {
-        name: 'flip',
-        passed: false,
-        seen: error instanceof Error ? error.message : String(error),
-        wanted: 'every call and lease over in time, every change copied, no difference',
-      },
-    ];
+    this.#whyGivenUp = [givenUp(error)];
+    this.#blockedBy = this.#whyGivenUp;
     this.#onBlocked(to, this.#blockedBy);
   }
 }
@@ -358,17 +378,4 @@ function leaderOf({ group, wish }: ControlRow): string {
 
 function companionsOf({ group, wish }: ControlRow): readonly string[] {
   return wish.together?.filter((name) => name !== group) ?? [];
-}
-
-function moveTogether(seen: string, wanted: string): GateAnswer {
-  return { name: 'moves together', passed: false, seen, wanted };
-}
-
-function flipAllowed(wish: Wish): GateAnswer {
-  return {
-    name: 'flip allowed',
-    passed: false,
-    seen: `flip: "${wish.flip}" in config revision ${wish.revision}`,
-    wanted: 'flip: "auto": this step moves the authority, and holds writes for a moment',
-  };
 }

@@ -85,4 +85,12 @@ describe('bringPermitTo', () => {
     expect(await bringPermitTo(row('7', 1), permits, limits)).toMatchObject({ epoch: 1, open: false });
     expect(await bringPermitTo(row('6', 9), permits, limits)).toMatchObject({ epoch: 1, open: false });
   });
+
+  it('closes one that is open from 6 on, and never one of a later row', async () => {
+    const { permits } = memoryDocumentStore();
+    await permits.create('notes', { ...open, epoch: 0, opening: 0 });
+    expect(await bringPermitTo(row('6', 9, 2), permits, limits)).toMatchObject({ epoch: 9, open: false });
+    await permits.project('notes', permitFor(row('2', 11, 3), undefined, limits), { over: 9 });
+    expect(await bringPermitTo(row('6', 9, 2), permits, limits)).toMatchObject({ epoch: 11, open: true });
+  });
 });

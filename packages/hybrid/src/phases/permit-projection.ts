@@ -26,7 +26,8 @@ export function permitFor(row: ControlRow, there: Permit | undefined, limits: Pr
  * Brings the permit to the row: row first, permit second, always. It is never left out because the permit "looks right"; whoever
  * sees a row of phase 5 or below with a lower permit epoch finishes what another began.
  *
- * From 6 on the permit stays as the seal left it: closed.
+ * From 6 on the permit stays as the seal left it: closed. One that is open all the same was made by a process without PostgreSQL, in a
+ * container that was made anew behind everybody's back; it is closed.
  *
  * @returns the permit as it is afterwards
  */
@@ -38,7 +39,8 @@ export async function bringPermitTo(
 ): Promise<Permit> {
   // What was read may lag behind, or another coordinator may come between: then it is derived again from what is there.
   for (let there = await permits.read(row.group, { signal }); ; ) {
-    if (there && (there.epoch >= row.epoch || authorityOf(row.phase) === 'postgres')) return there;
+    const mayStay = authorityOf(row.phase) === 'postgres' && there?.open === false;
+    if (there && (there.epoch >= row.epoch || mayStay)) return there;
     const over = there?.epoch;
     there = await permits.project(row.group, permitFor(row, there, limits), { over, signal });
   }

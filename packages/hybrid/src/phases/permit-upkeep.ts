@@ -8,7 +8,7 @@ import { PHASES } from './phase-table.ts';
 export class PermitUpkeep {
   readonly #group: Group;
   readonly #cosmos: DocumentStore | undefined;
-  #seenAt: number | undefined;
+  #closed: { readonly epoch: number; readonly at: number } | undefined;
 
   constructor(options: { readonly group: Group; readonly cosmos: DocumentStore | undefined }) {
     this.#group = options.group;
@@ -30,12 +30,16 @@ export class PermitUpkeep {
     this.#group.observe(row);
   }
 
-  // From 6 on the permit stays as the seal left it; but where there never was one, a process without PostgreSQL would open one.
+  // From 6 on the permit stays as the seal left it; but where there is none (there never was, or the container was made anew), a process
+  // without PostgreSQL would open one. So it is looked at again from time to time, until Cosmos DB is let go.
   async #close(row: ControlRow, signal: AbortSignal): Promise<void> {
-    if (!this.#cosmos || this.#seenAt === row.epoch) return;
+    const { clock, limits } = this.#group;
+    const now = clock.monotonic();
+    const seen = this.#closed?.epoch === row.epoch ? this.#closed : undefined;
+    if (!this.#cosmos || (seen && (row.phase === '7' || now - seen.at < limits.armedLeaseMs))) return;
     try {
-      await bringPermitTo(row, this.#cosmos.permits, this.#group.limits, signal);
-      this.#seenAt = row.epoch;
+      await bringPermitTo(row, this.#cosmos.permits, limits, signal);
+      this.#closed = { epoch: row.epoch, at: now };
     } catch (error) {
       if (!isTransientError(error)) throw error;
     }

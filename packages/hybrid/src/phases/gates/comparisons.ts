@@ -36,7 +36,9 @@ export class Comparisons {
   /** Compares what was written to Cosmos DB since the last clean comparison began; a clean answer becomes the new beginning. */
   async sinceClean(signal: AbortSignal): Promise<Comparison> {
     const startedAtMs = await this.#watch?.serverNowMs(signal);
-    if (this.#cleanSinceMs === undefined) {
+    // Where the clock of Cosmos DB was set back, documents that were written since are dated before the last comparison.
+    const isSetBack = (startedAtMs ?? 0) < (this.#cleanSinceMs ?? 0);
+    if (this.#cleanSinceMs === undefined || isSetBack) {
       const whole = await compareStores(this.#group, { signal, patienceMs: PATIENCE_MS });
       return this.#note(whole, startedAtMs);
     }
