@@ -41,7 +41,7 @@ export class DrillPlace {
   async run(options: Partial<DrillOptions> = {}): Promise<DrillResult> {
     const { stores, scratch, clock } = this;
     return this.passing(
-      drill({ entity: Note, stores, scratch, protocol, clock, patienceMs: 20_000, ...options }),
+      drill({ entities: [Note], stores, scratch, protocol, clock, patienceMs: 20_000, ...options }),
     );
   }
 

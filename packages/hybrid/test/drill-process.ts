@@ -9,7 +9,7 @@ import { Note, protocol } from './virtual-world.ts';
 const [endpoint = '', key = '', realUrl, scratchUrl, container = ''] = process.argv.slice(2);
 const database = new CosmosClient({ endpoint, key }).database('app');
 await drill({
-  entity: Note,
+  entities: [Note],
   stores: {
     cosmos: cosmosStore({ database }),
     postgres: postgresStore({ pool: new Pool({ connectionString: realUrl }) }),

@@ -66,17 +66,17 @@ describeWith('postgres')('a drill on real engines', { timeout: 60_000 }, () => {
 
   test('walks forward and back over HTTP, and keeps its receipt beside the control row alone', async () => {
     const result = await drill({
-      entity: Note,
+      entities: [Note],
       stores: await stores(),
       scratch: { cosmos: await documents('notes-drill'), postgres: rows(spare.url) },
       sample: 20,
       protocol,
     });
     if (!result.passed) throw new Error(result.wrongs.join('\n'));
-    const { receipt } = result;
-    expect(receipt.walked.map(({ phase }) => phase).join(' ')).toMatch(/^0 1 2 3 4 5 .*7 7r 6 .*5'$/);
+    const [receipt] = result.receipts;
+    expect(receipt?.walked.map(({ phase }) => phase).join(' ')).toMatch(/^0 1 2 3 4 5 .*7 7r 6 .*5'$/);
     expect(receipt).toMatchObject({ sampled: 20 });
-    expect(receipt.acknowledged).toBeGreaterThan(20 * 14);
+    expect(receipt?.acknowledged).toBeGreaterThan(20 * 14);
     const pool = new Pool({ connectionString: real.url });
     pools.push(pool);
     expect((await pool.query(RECEIPTS)).rows).toEqual([{ position: JSON.stringify(receipt) }]);
@@ -90,15 +90,15 @@ describeWith('postgres')('a drill on real engines', { timeout: 60_000 }, () => {
     const postgres = rows(real.url, 'scratch');
     await expect(
       drill({
-        entity: Note,
+        entities: [Note],
         stores: given,
         scratch: { cosmos: await documents('empty'), postgres },
         protocol,
       }),
-    ).rejects.toThrow('share the PostgreSQL database where it lives');
+    ).rejects.toThrow('share the PostgreSQL database of the real ones');
     await expect(
       drill({
-        entity: Note,
+        entities: [Note],
         stores: given,
         scratch: { cosmos: await documents('notes'), postgres: rows(other.url) },
         protocol,
@@ -106,7 +106,7 @@ describeWith('postgres')('a drill on real engines', { timeout: 60_000 }, () => {
     ).rejects.toThrow('hold documents of it');
     await expect(
       drill({
-        entity: Note,
+        entities: [Note],
         stores: given,
         scratch: {
           cosmos: cosmosStore({
@@ -136,7 +136,7 @@ describeWith('postgres')('a drill on real engines', { timeout: 60_000 }, () => {
     const given = await stores();
     expect((await given.postgres.checkpoints.list('drill:')).size).toBe(0);
     const scratch = { cosmos: await documents('killed'), postgres: rows(other.url) };
-    await expect(drill({ entity: Note, stores: given, scratch, protocol })).rejects.toThrow(
+    await expect(drill({ entities: [Note], stores: given, scratch, protocol })).rejects.toThrow(
       'have a control row of it',
     );
   });

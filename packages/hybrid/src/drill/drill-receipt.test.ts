@@ -30,7 +30,7 @@ async function waiting() {
     }),
   );
   const status = async () => {
-    await clock.advance(30_000);
+    await clock.advance(8_000);
     const { phase, blockedBy } = hybrid.status('notes');
     return { phase, gates: blockedBy.map(({ name, seen }) => `${name}: ${seen}`), blockedBy };
   };
@@ -48,7 +48,7 @@ describe('the gate before a flip is armed', () => {
         passed: false,
         seen: 'no receipt of a drill',
         wanted: expect.stringMatching(
-          /^a drill of "notes" by SDK .*, with the schema of now, that ended after .*: run drill\(\{ entity, stores, scratch \}\)$/,
+          /^a drill of "notes" by SDK .*, with the schema of now, that ended after .*: run drill\(\{ entities, stores, scratch \}\)$/,
         ),
       },
     ]);

@@ -72,7 +72,7 @@ export function judgeReceipt(
   { entity, nowMs, maxAgeMs }: { readonly entity: Entity; readonly nowMs: number; readonly maxAgeMs: number },
 ): GateAnswer {
   const since = new Date(nowMs - maxAgeMs).toISOString();
-  const wanted = `a drill of "${entity.name}" by SDK ${SDK_VERSION}, with the schema of now, that ended after ${since}: run drill({ entity, stores, scratch })`;
+  const wanted = `a drill of "${entity.name}" by SDK ${SDK_VERSION}, with the schema of now, that ended after ${since}: run drill({ entities, stores, scratch })`;
   const name = 'drilled';
   if (!receipt) return { name, passed: false, seen: 'no receipt of a drill', wanted };
   const isThisSchema = receipt.fingerprint === entity.fingerprint;

@@ -14,6 +14,7 @@ const MIN_LIFETIME_S = 60;
 
 /** Records of an entity, as a drill takes them. */
 export interface DrillSample {
+  readonly entity: Entity<object>;
   readonly values: readonly JsonObject[];
   /** Records that were met and not taken. */
   readonly leftOut: number;
@@ -25,7 +26,7 @@ export interface DrillSample {
  * @throws {@link InvalidOptionsError} when there is none that a drill could write again
  */
 export async function takeSample(
-  { entity, stores }: { readonly entity: Entity; readonly stores: DrillStores },
+  { entity, stores }: { readonly entity: Entity<object>; readonly stores: DrillStores },
   limit: number,
   options: CallOptions,
 ): Promise<DrillSample> {
@@ -44,7 +45,7 @@ export async function takeSample(
     }
     if (values.length >= limit) break;
   }
-  if (values.length > 0) return { values, leftOut };
+  if (values.length > 0) return { entity, values, leftOut };
   throw new InvalidOptionsError({
     message:
       leftOut > 0

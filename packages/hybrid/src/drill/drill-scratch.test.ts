@@ -37,9 +37,9 @@ async function heldBy({ cosmos, postgres }: DrillStores): Promise<unknown> {
 
 describe('scratch stores are refused, and nothing is written,', () => {
   it.each([
-    ['both', (real: DrillStores) => real, 'are the stores where it lives'],
-    ['Cosmos DB', ({ cosmos }: DrillStores) => ({ cosmos }), 'are the stores where it lives'],
-    ['PostgreSQL', ({ postgres }: DrillStores) => ({ postgres }), 'are the stores where it lives'],
+    ['both', (real: DrillStores) => real, 'are the real ones'],
+    ['Cosmos DB', ({ cosmos }: DrillStores) => ({ cosmos }), 'are the real ones'],
+    ['PostgreSQL', ({ postgres }: DrillStores) => ({ postgres }), 'are the real ones'],
     [
       'the container, by another client,',
       ({ cosmos }: DrillStores) => ({ cosmos: withMembers(cosmos, {}) }),
@@ -48,7 +48,7 @@ describe('scratch stores are refused, and nothing is written,', () => {
     [
       'the database, by another client,',
       ({ postgres }: DrillStores) => ({ postgres: withMembers(postgres, {}) }),
-      'share the PostgreSQL database where it lives',
+      'share the PostgreSQL database of the real ones',
     ],
   ])('where %s of the entity is given', async (_, given, message) => {
     const place = await filled();
@@ -68,7 +68,7 @@ describe('scratch stores are refused, and nothing is written,', () => {
     const records = (entity: Entity) => scratch.postgres.records(entity);
     const postgres = withMembers(stores.postgres, { records });
     await expect(place.run({ scratch: { ...scratch, postgres } })).rejects.toThrow(
-      'share the PostgreSQL database where it lives: the control row is one for each database, whatever the schema; give another database',
+      'share the PostgreSQL database of the real ones: the control row is one for each database, whatever the schema; give another database',
     );
     expect(await heldBy(stores)).toEqual(before);
     // The lease was given up: nobody need wait for it.
@@ -184,9 +184,9 @@ describe('a sample', () => {
     const place = new DrillPlace();
     for (const ttl of [-1, 59, 60, 3_600])
       await place.stores.cosmos.foreign.put(entity, { id: `${ttl}`, owner: 'a', text: 'x', ttl });
-    expect(await place.run({ entity })).toMatchObject({
+    expect(await place.run({ entities: [entity] })).toMatchObject({
       passed: true,
-      receipt: { sampled: 3, leftOut: 1 },
+      receipts: [{ sampled: 3, leftOut: 1 }],
     });
   });
 
@@ -202,8 +202,10 @@ describe('a sample', () => {
 
   it('takes options that make sense', async () => {
     const place = await filled();
-    await expect(place.run({ sample: 0, callers: 1.5, patienceMs: Number.NaN })).rejects.toThrow(
-      'The options of the drill are not usable:\n  - sample must be a whole number, 1 or more\n  - callers must be a whole number, 1 or more\n  - patienceMs must be a whole number, 1 or more',
+    await expect(
+      place.run({ entities: [], sample: 0, callers: 1.5, patienceMs: Number.NaN }),
+    ).rejects.toThrow(
+      'The options of the drill are not usable:\n  - sample must be a whole number, 1 or more\n  - callers must be a whole number, 1 or more\n  - patienceMs must be a whole number, 1 or more\n  - entities must name one, or all of a group',
     );
     await expect(place.run({ protocol: { poll: 0 } })).rejects.toThrow('protocol.poll must be at least 1 ms');
     expect(await heldBy(place.scratch)).toEqual(await heldBy(place.made()));

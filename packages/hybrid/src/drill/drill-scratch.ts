@@ -11,13 +11,16 @@ import {
   type Version,
 } from '@polyphase/core';
 import { checkpointName } from '../relay/checkpoint-name.ts';
+import type { DrillSample } from './drill-sample.ts';
 import type { DrillStores } from './drill-stores.ts';
 
+const CLAIM = 'drill';
 const CLAIM_MS = 30_000;
 
 /** What a drill needs to know of where it takes place. */
 export interface DrillPlace {
-  readonly entity: Entity<object>;
+  /** One entity, or those that move together. */
+  readonly entities: readonly Entity<object>[];
   readonly stores: DrillStores;
   readonly scratch: DrillStores;
   readonly clock: Clock;
@@ -37,31 +40,29 @@ export interface Seeded {
  * @throws {@link InvalidOptionsError} that says which store it is and what to give instead; whatever the stores throw
  */
 export async function claimScratch(place: DrillPlace, options: CallOptions): Promise<HeldLease> {
-  const { entity, stores, scratch, clock } = place;
+  const { entities, stores, scratch, clock } = place;
+  const all = entities.map(({ name }) => name);
   if (scratch.cosmos === stores.cosmos || scratch.postgres === stores.postgres)
-    throw refused(entity, 'are the stores where it lives; give others');
-  await scratch.cosmos.prepare([entity], options);
-  // Without the entity's table, which is nobody's to make in a database that may be another.
+    throw refused(all, 'are the real ones; give others');
+  await scratch.cosmos.prepare(entities, options);
+  // Without the entities' tables, which are nobody's to make in a database that may be another.
   await scratch.postgres.prepare([], options);
-  const name = `drill ${entity.name}`;
   const holder = `drill-${crypto.randomUUID()}`;
   const { leases } = scratch.postgres;
-  const lease = new HeldLease({ leases, name, holder, durationMs: CLAIM_MS, clock });
+  const lease = new HeldLease({ leases, name: CLAIM, holder, durationMs: CLAIM_MS, clock });
   if (!(await lease.take(options.signal)))
-    throw refused(entity, 'are being prepared by another drill; give others, or wait until it has ended');
+    throw refused(all, 'are being prepared by another drill; give others, or wait until it has ended');
   try {
     // Whoever finds the lease in both has one database before it.
-    const there = await stores.postgres.leases.list(name, options);
-    if (there.get(name)?.holder === holder)
+    const there = await stores.postgres.leases.list(CLAIM, options);
+    if (there.get(CLAIM)?.holder === holder)
       throw refused(
-        entity,
-        'share the PostgreSQL database where it lives: the control row is one for each database, whatever the schema; give another database',
+        all,
+        'share the PostgreSQL database of the real ones: the control row is one for each database, whatever the schema; give another database',
       );
-    await refuseUsed(place, options);
-    await scratch.postgres.prepare([entity], options);
-    for await (const page of scratch.postgres.records(entity).scan(options))
-      if (page.length > 0) throw refused(entity, 'hold rows of it; give a database that is empty');
-    await refuseUnfit(place, options);
+    for (const entity of entities) await refuseUsed(entity, scratch, options);
+    await scratch.postgres.prepare(entities, options);
+    for (const entity of entities) await refuseUnfit(entity, scratch, options);
     return lease;
   } catch (error) {
     // What was found is told, whether or not the lease could be given up: it ends by itself.
@@ -76,8 +77,8 @@ export async function claimScratch(place: DrillPlace, options: CallOptions): Pro
  * @throws {@link InvalidOptionsError} when somebody else writes there; whatever the store throws
  */
 export async function seedScratch(
-  { entity, scratch, clock }: DrillPlace,
-  { values, lease }: { readonly values: readonly JsonObject[]; readonly lease: HeldLease },
+  { scratch, clock }: DrillPlace,
+  { entity, values, lease }: { readonly lease: HeldLease } & Pick<DrillSample, 'entity' | 'values'>,
   { signal }: CallOptions,
 ): Promise<readonly Seeded[]> {
   const repository = repositoryIn(scratch.cosmos, entity);
@@ -89,7 +90,7 @@ export async function seedScratch(
     const { version } = await retryTransient(create, { clock, signal }).catch((error: unknown) => {
       if (!AlreadyExistsError.isInstance(error)) throw error;
       throw refused(
-        entity,
+        [entity.name],
         'are written to by somebody else, or two records of the sample share a unique value; give stores of their own',
         error,
       );
@@ -100,24 +101,27 @@ export async function seedScratch(
 }
 
 // Neither records, nor what is left of a walk, a copy or a drill of before, which would be gone on with.
-async function refuseUsed({ entity, scratch }: DrillPlace, options: CallOptions): Promise<void> {
+async function refuseUsed(entity: Entity, scratch: DrillStores, options: CallOptions): Promise<void> {
   const { cosmos, postgres } = scratch;
   const { name } = entity;
+  const refuse = (why: string) => refused([name], why);
   if (await postgres.control.read(name, options))
-    throw refused(entity, 'have a control row of it in PostgreSQL; give a database that is empty');
+    throw refuse('have a control row of it in PostgreSQL; give a database that is empty');
   if ((await postgres.checkpoints.list(checkpointName(entity, ''), options)).size > 0)
-    throw refused(entity, 'hold checkpoints of a copy in PostgreSQL; give a database that is empty');
+    throw refuse('hold checkpoints of a copy in PostgreSQL; give a database that is empty');
   const { deadLetters, conflicts } = await postgres.journal.count(name, options);
   if (deadLetters + conflicts > 0)
-    throw refused(entity, 'hold entries of it in the journal of PostgreSQL; give a database that is empty');
+    throw refuse('hold entries of it in the journal of PostgreSQL; give a database that is empty');
   if (await cosmos.permits.read(name, options))
-    throw refused(entity, 'have a permit of it in Cosmos DB; give a container that is empty');
+    throw refuse('have a permit of it in Cosmos DB; give a container that is empty');
   for await (const page of cosmos.records(entity).scan(options))
-    if (page.length > 0) throw refused(entity, 'hold documents of it; give a container that is empty');
+    if (page.length > 0) throw refuse('hold documents of it; give a container that is empty');
 }
 
-// What the gates of the walk would refuse, told before it begins.
-async function refuseUnfit({ entity, scratch }: DrillPlace, options: CallOptions): Promise<void> {
+// Rows, and what the gates of the walk would refuse, told before it begins.
+async function refuseUnfit(entity: Entity, scratch: DrillStores, options: CallOptions): Promise<void> {
+  for await (const page of scratch.postgres.records(entity).scan(options))
+    if (page.length > 0) throw refused([entity.name], 'hold rows of it; give a database that is empty');
   const answers = [
     ...(await scratch.cosmos.verify(entity, options)),
     ...(await scratch.postgres.verify(entity, options)),
@@ -129,6 +133,7 @@ async function refuseUnfit({ entity, scratch }: DrillPlace, options: CallOptions
     throw new InvalidOptionsError({ message: `The scratch stores do not fit "${entity.name}"`, problems });
 }
 
-function refused(entity: Entity, why: string, cause?: unknown): InvalidOptionsError {
-  return new InvalidOptionsError({ message: `The scratch stores of "${entity.name}" ${why}`, cause });
+function refused(names: readonly string[], why: string, cause?: unknown): InvalidOptionsError {
+  const message = `The scratch stores of ${names.map((name) => `"${name}"`).join(', ')} ${why}`;
+  return new InvalidOptionsError({ message, cause });
 }

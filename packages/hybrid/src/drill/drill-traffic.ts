@@ -5,8 +5,8 @@ import {
   type JsonObject,
   keyLabel,
   keyOfValue,
+  type RecordHost,
   type RecordKey,
-  type RecordStore,
   recordDigest,
   type StoredRecord,
   splitPath,
@@ -83,6 +83,11 @@ export class DrillTraffic {
     }));
   }
 
+  /** Name of the entity that is written. */
+  get name(): string {
+    return this.#entity.name;
+  }
+
   /** What a caller saw that must not be, without values. */
   get wrongs(): readonly string[] {
     return this.#wrongs;
@@ -114,7 +119,8 @@ export class DrillTraffic {
   }
 
   /** Which of the last acknowledged writes are not what the store holds, without values. */
-  async missingIn(records: RecordStore): Promise<readonly string[]> {
+  async missingIn(host: Pick<RecordHost, 'records'>): Promise<readonly string[]> {
+    const records = host.records(this.#entity);
     const missing: string[] = [];
     for (let at = 0; at < this.#owned.length; at += CHUNK) {
       const owned = this.#owned.slice(at, at + CHUNK);
@@ -124,7 +130,9 @@ export class DrillTraffic {
       );
       owned.forEach(({ key, last, pending }, i) => {
         if (!isOf(there[i], last) && !(pending && isOf(there[i], pending)))
-          missing.push(`${keyLabel(key)}: the last acknowledged ${nameOf(last)} is not there`);
+          missing.push(
+            `${this.#entity.name} ${keyLabel(key)}: the last acknowledged ${nameOf(last)} is not there`,
+          );
       });
     }
     return missing;
@@ -201,7 +209,7 @@ export class DrillTraffic {
   }
 
   #wrong({ key }: Owned, what: string): void {
-    this.#wrongs.push(`${keyLabel(key)}: ${what}`);
+    this.#wrongs.push(`${this.#entity.name} ${keyLabel(key)}: ${what}`);
     this.#stop.abort();
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock, Entity, JsonObject, LoadedConfig, Phase } from '@polyphase/core';
 import type { Hybrid } from '../hybrid.ts';
 import type { HybridStores } from '../hybrid-options.ts';
+import type { DrillReceipt } from './drill-receipt.ts';
 import type { DrillTraffic } from './drill-traffic.ts';
 import { toldError } from './told-error.ts';
 
@@ -24,102 +25,111 @@ const COURSE: readonly { readonly policy: JsonObject; readonly phase: Phase }[] 
   { policy: DUAL, phase: '2' },
 ];
 
-type Drilled = Hybrid<HybridStores, readonly [Entity<object>]>;
+/** The repositories of a drill. */
+export type Drilled = Hybrid<HybridStores, readonly Entity<object>[]>;
 
-/** The config of a step of the course. */
-export function courseConfig(entity: Entity, step: number): LoadedConfig {
-  return {
-    loaded: { revision: step + 1, entities: { [entity.name]: COURSE[step]?.policy ?? DUAL } },
-  };
+/** The config of a step of the course. Several entities are one group. */
+export function courseConfig(names: readonly string[], step: number): LoadedConfig {
+  const policy = COURSE[step]?.policy ?? DUAL;
+  const entities = Object.fromEntries(names.map((name) => [name, policy]));
+  const groups = names.length > 1 ? { groups: { drill: names } } : {};
+  return { loaded: { revision: step + 1, entities, ...groups } };
+}
+
+/** What one entity went through. */
+interface Track {
+  readonly walked: { readonly phase: Phase; readonly ms: number }[];
+  since: number;
+  heldMs: number;
+  longestHeldMs: number;
 }
 
 /** The way of a drill through the phases: asks for one after the other, and notes how long each lasted and what flips held. */
 export class DrillWalk {
   readonly #hybrid: Drilled;
-  readonly #traffic: DrillTraffic;
+  readonly #traffic: readonly DrillTraffic[];
   readonly #clock: Clock;
-  readonly #entity: Entity<object>;
   readonly #patienceMs: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #walked: { readonly phase: Phase; readonly ms: number }[] = [];
-  #since: number;
-  #heldMs = 0;
-  #longestHeldMs = 0;
+  readonly #tracks: ReadonlyMap<string, Track>;
   #trouble: string | undefined;
 
   constructor(options: {
     readonly hybrid: Drilled;
-    readonly traffic: DrillTraffic;
+    readonly traffic: readonly DrillTraffic[];
     readonly clock: Clock;
-    readonly entity: Entity<object>;
     readonly patienceMs: number;
     readonly signal: AbortSignal | undefined;
-    readonly onPhase: ((phase: Phase) => void) | undefined;
+    readonly onPhase: ((phase: Phase, entity: string) => void) | undefined;
   }) {
-    const { hybrid, clock, onPhase } = options;
+    const { hybrid, clock, traffic, onPhase } = options;
     this.#hybrid = hybrid;
-    this.#traffic = options.traffic;
+    this.#traffic = traffic;
     this.#clock = clock;
-    this.#entity = options.entity;
     this.#patienceMs = options.patienceMs;
     this.#signal = options.signal;
-    this.#since = clock.monotonic();
-    hybrid.on('phase', ({ from, to }) => {
-      this.#note(from);
-      onPhase?.(to);
+    const track = () => ({ walked: [], since: clock.monotonic(), heldMs: 0, longestHeldMs: 0 });
+    this.#tracks = new Map(traffic.map(({ name }) => [name, track()]));
+    hybrid.on('phase', ({ entity, from, to }) => {
+      this.#note(entity, from);
+      onPhase?.(to, entity);
     });
-    hybrid.on('trouble', ({ where, error }) => {
-      this.#trouble = `${where}: ${toldError(error)}`;
+    hybrid.on('trouble', ({ entity, where, error }) => {
+      this.#trouble = `${entity}, ${where}: ${toldError(error)}`;
     });
   }
 
-  /** The phases that were left, in their order, each with how long it lasted. */
-  get walked(): readonly { readonly phase: Phase; readonly ms: number }[] {
-    return this.#walked;
-  }
-
-  /** How long one flip held calls, at most, in milliseconds. */
-  get heldMs(): number {
-    return Math.round(this.#longestHeldMs);
+  /** The phases that an entity has left, each with how long it lasted, and how long one flip held its calls, at most. */
+  trackOf(name: string): Pick<DrillReceipt, 'walked' | 'heldMs'> {
+    const { walked = [], longestHeldMs = 0 } = this.#tracks.get(name) ?? {};
+    return { walked, heldMs: Math.round(longestHeldMs) };
   }
 
   /** Walks the course. Tells why it was not walked to its end; nothing when it was. */
   async walk(): Promise<string | undefined> {
+    const names = this.#traffic.map(({ name }) => name);
     for (const [step, { phase }] of COURSE.entries()) {
-      if (step > 0) await this.#hybrid.configure(courseConfig(this.#entity, step));
-      const isThere = () => this.#hybrid.status(this.#entity.name).phase === phase;
+      if (step > 0) await this.#hybrid.configure(courseConfig(names, step));
+      const isThere = ({ name }: DrillTraffic) => this.#hybrid.status(name).phase === phase;
       const late = await this.#until(`phase ${phase}`, isThere);
       if (late !== undefined) return late;
-      const enough = this.#traffic.rounds + ROUNDS;
-      const isWritten = () => this.#traffic.rounds >= enough;
+      const enough = new Map(this.#traffic.map((it) => [it, it.rounds + ROUNDS]));
+      const isWritten = (it: DrillTraffic) => it.rounds >= (enough.get(it) ?? 0);
       const slow = await this.#until(`${ROUNDS} writes of every record in phase ${phase}`, isWritten);
       if (slow !== undefined) return slow;
     }
     return undefined;
   }
 
-  #note(from: Phase): void {
+  #note(entity: string, from: Phase): void {
+    const track = this.#tracks.get(entity);
+    if (!track) return;
     const now = this.#clock.monotonic();
-    const { heldMs } = this.#hybrid.status(this.#entity.name);
-    this.#walked.push({ phase: from, ms: Math.round(now - this.#since) });
-    this.#longestHeldMs = Math.max(this.#longestHeldMs, heldMs - this.#heldMs);
-    this.#since = now;
-    this.#heldMs = heldMs;
+    const { heldMs } = this.#hybrid.status(entity);
+    track.walked.push({ phase: from, ms: Math.round(now - track.since) });
+    track.longestHeldMs = Math.max(track.longestHeldMs, heldMs - track.heldMs);
+    track.since = now;
+    track.heldMs = heldMs;
   }
 
-  async #until(what: string, holds: () => boolean): Promise<string | undefined> {
+  async #until(what: string, holds: (traffic: DrillTraffic) => boolean): Promise<string | undefined> {
     const end = this.#clock.monotonic() + this.#patienceMs;
-    while (!holds()) {
-      const { phase = '-', blockedBy } = this.#hybrid.status(this.#entity.name);
-      if (this.#traffic.wrongs.length > 0) return `given up in phase ${phase}, on the way to ${what}`;
+    for (;;) {
+      if (this.#traffic.some(({ wrongs }) => wrongs.length > 0)) return `given up on the way to ${what}`;
+      const late = this.#traffic.filter((it) => !holds(it));
+      if (late.length === 0) return undefined;
       if (this.#clock.monotonic() > end) {
-        const gates = blockedBy.map((gate) => `${gate.name}: ${gate.seen} (wanted: ${gate.wanted})`);
         const trouble = this.#trouble === undefined ? [] : [`the last trouble: ${this.#trouble}`];
-        const why = [...gates, ...trouble].join('; ') || 'no gate refuses; try more patienceMs';
-        return `${what}: not within ${this.#patienceMs} ms; in phase ${phase}; ${why}`;
+        const why = [...late.map(({ name }) => this.#whereIs(name)), ...trouble].join('; ');
+        return `${what}: not within ${this.#patienceMs} ms; ${why}`;
       }
       await this.#clock.sleep(LOOK_MS, this.#signal);
     }
-    return undefined;
+  }
+
+  #whereIs(name: string): string {
+    const { phase = '-', blockedBy } = this.#hybrid.status(name);
+    const gates = blockedBy.map((gate) => `${gate.name}: ${gate.seen} (wanted: ${gate.wanted})`);
+    return `"${name}" is in phase ${phase}, ${gates.join(', ') || 'and no gate refuses: more patienceMs may help'}`;
   }
 }
