@@ -18,7 +18,7 @@ await drill({
     cosmos: cosmosStore({ database, map: { notes: { container } } }),
     postgres: postgresStore({ pool: new Pool({ connectionString: scratchUrl }) }),
   },
-  sample: 20,
+  sample: 10,
   protocol,
   onPhase: (phase) => process.stdout.write(`${phase}\n`),
 });

@@ -69,14 +69,14 @@ describeWith('postgres')('a drill on real engines', { timeout: 60_000 }, () => {
       entities: [Note],
       stores: await stores(),
       scratch: { cosmos: await documents('notes-drill'), postgres: rows(spare.url) },
-      sample: 20,
+      sample: 10,
       protocol,
     });
     if (!result.passed) throw new Error(result.wrongs.join('\n'));
     const [receipt] = result.receipts;
     expect(receipt?.walked.map(({ phase }) => phase).join(' ')).toMatch(/^0 1 2 3 4 5 .*7 7r 6 .*5'$/);
-    expect(receipt).toMatchObject({ sampled: 20 });
-    expect(receipt?.acknowledged).toBeGreaterThan(20 * 14);
+    expect(receipt).toMatchObject({ sampled: 10 });
+    expect(receipt?.acknowledged).toBeGreaterThan(10 * 14);
     const pool = new Pool({ connectionString: real.url });
     pools.push(pool);
     expect((await pool.query(RECEIPTS)).rows).toEqual([{ position: JSON.stringify(receipt) }]);
