@@ -37,11 +37,20 @@ export class DrillPlace {
     return settled;
   }
 
-  /** A drill to its end. */
+  /** A drill of a dozen notes to its end, unless told otherwise. */
   async run(options: Partial<DrillOptions> = {}): Promise<DrillResult> {
     const { stores, scratch, clock } = this;
     return this.passing(
-      drill({ entities: [Note], stores, scratch, protocol, clock, patienceMs: 20_000, ...options }),
+      drill({
+        entities: [Note],
+        stores,
+        scratch,
+        protocol,
+        clock,
+        sample: 12,
+        patienceMs: 20_000,
+        ...options,
+      }),
     );
   }
 
