@@ -131,6 +131,34 @@ describe('scratch stores are refused, and nothing is written,', () => {
   });
 });
 
+describe('a drill that is aborted before it walks', () => {
+  it('writes nothing when that was before it began', async () => {
+    const place = await filled();
+    const reason = new Error('enough');
+    await expect(place.run({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(await heldBy(place.scratch)).toEqual(await heldBy(place.made()));
+  });
+
+  it('gives the scratch stores up when that was while they were seeded', async () => {
+    const place = await filled();
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    let written = 0;
+    const cosmos = withRecords(place.scratch.cosmos, (real) => ({
+      write: async (intent, options) => {
+        written += 1;
+        if (written === 4) stop.abort(reason);
+        return real.write(intent, options);
+      },
+    }));
+    const scratch = { ...place.scratch, cosmos };
+    await expect(place.run({ scratch, signal: stop.signal })).rejects.toBe(reason);
+    expect(written).toBe(4);
+    expect((await scratch.postgres.leases.list('')).size).toBe(0);
+    await expect(place.run()).rejects.toThrow('hold documents of it');
+  });
+});
+
 describe('two drills at once', () => {
   it('on the same scratch stores: one walks, the other is told', async () => {
     const place = await filled();

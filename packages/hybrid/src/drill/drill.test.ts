@@ -187,15 +187,18 @@ describe('a drill that does not pass', () => {
     ]);
   });
 
-  it('withdraws the receipt of before', async () => {
+  it('withdraws the receipts of before, of every entity', async () => {
     const place = await filled();
+    await place.stores.cosmos.foreign.put(Other, { id: '1', owner: 'a', text: 'x' });
     const { checkpoints } = place.stores.postgres;
-    expect((await place.run({ sample: 1 })).passed).toBe(true);
-    expect(await readReceipt(checkpoints, 'notes')).toBeDefined();
+    const entities = [Note, Other];
+    const kept = () => Promise.all(entities.map(({ name }) => readReceipt(checkpoints, name)));
+    expect((await place.run({ entities, sample: 1 })).passed).toBe(true);
+    expect(await kept()).not.toContain(undefined);
     const cosmos = withRecords(place.made().cosmos, () => ({ apply: async () => [] }));
     const scratch = { cosmos, postgres: place.made().postgres };
-    expect((await place.run({ sample: 1, scratch, patienceMs: 6_000 })).passed).toBe(false);
-    expect(await readReceipt(checkpoints, 'notes')).toBeUndefined();
+    expect((await place.run({ entities, sample: 1, scratch, patienceMs: 6_000 })).passed).toBe(false);
+    expect(await kept()).toEqual([undefined, undefined]);
   });
 
   it.each(['cosmos', 'postgres'] as const)('finds one write that %s acknowledged and lost', async (store) => {
