@@ -1,6 +1,6 @@
 import { defineEntity } from '@polyphase/core';
 import { describeWith, testDatabase } from '@polyphase/test-support/vitest';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { FaultPlace } from './faults-place.ts';
 
@@ -64,6 +64,53 @@ describeWith('postgres')('a document', { timeout: 60_000 }, () => {
       { kind: 'dead-letter', issues: [{ path: ['body'], message: expect.stringContaining('surrogate') }] },
     ]);
     for (const id of ['nul', 'surrogate']) await items.upsert({ id, owner: 'o', text: 'mended' });
+    await process.reached('2');
+    expect(await place.differences()).toEqual([]);
+  });
+
+  test('of another program that leaves no room for a stamp is a dead letter, and keeps no other from its place', async () => {
+    place = await FaultPlace.make(database.url);
+    const { items } = place.container;
+    await items.create({ id: 'long', owner: 'o', text: 'x', body: 'x'.repeat(2_097_080) });
+    await items.create({ id: 'fit', owner: 'o', text: 'x' });
+    const process = await place.open('2');
+    expect((await process.blocked('no dead letters')).seen).toBe('1');
+    expect(await place.stores.postgres.journal.list('notes')).toMatchObject([
+      {
+        kind: 'dead-letter',
+        key: '["o"] long',
+        issues: [{ path: [], message: expect.stringContaining('longer than Cosmos DB accepts (2 MB)') }],
+      },
+    ]);
+    expect(await place.stores.postgres.records(place.entity).count()).toBe(1);
+    await items.upsert({ id: 'long', owner: 'o', text: 'mended' });
+    await process.reached('2');
+    expect(await place.differences()).toEqual([]);
+  });
+
+  test('that SQL makes longer than Cosmos DB accepts keeps no other from its place, and the way back waits for it', async () => {
+    place = await FaultPlace.make(database.url);
+    const process = await place.open('6');
+    await process.reached('6');
+    await process.notes.create({ id: '1', owner: 'a', text: 'x' });
+    await place.pool.query(`begin;
+      update notes set text = 'y';
+      insert into notes (owner, id, text, hyb_rest)
+        values ('a', 'long', 'x', jsonb_build_object('body', repeat('x', 2100000)));
+      commit`);
+    await vi.waitFor(() => expect(process.troubles.join()).toContain('(2 MB) (apply notes long)'), {
+      timeout: 10_000,
+    });
+    const { postgres } = place.stores;
+    await vi.waitFor(async () => expect((await postgres.dirtyKeys.lag('notes')).count).toBe(1), {
+      timeout: 10_000,
+    });
+    await process.wish('2');
+    expect(await process.blocked('Cosmos DB follows')).toMatchObject({
+      seen: expect.stringContaining('1 keys to copy'),
+      wanted: expect.stringContaining('the notices "trouble"'),
+    });
+    await place.pool.query("update notes set hyb_rest = '{}' where id = 'long'");
     await process.reached('2');
     expect(await place.differences()).toEqual([]);
   });

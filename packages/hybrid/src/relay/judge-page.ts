@@ -219,7 +219,8 @@ function deadLetter(entity: Entity, change: Change): Journaled[] {
   ];
 }
 
-function asDeadLetter(entity: Entity, record: StoredRecord, issue: Issue): Journaled {
+/** What is set aside because a record cannot be copied for what is in it. */
+export function asDeadLetter(entity: Entity, record: StoredRecord, issue: Issue): Journaled {
   return {
     kind: 'dead-letter',
     entity: entity.name,

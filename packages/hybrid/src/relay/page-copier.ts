@@ -5,7 +5,8 @@ import {
   type RecordCopy,
   type RequestMeter,
 } from '@polyphase/core';
-import { type CopySides, type FoundPage, judgePage } from './judge-page.ts';
+import { applyFitting, type RefusedCopy } from './apply-fitting.ts';
+import { asDeadLetter, type CopySides, type FoundPage, judgePage } from './judge-page.ts';
 
 /** What became of one page. */
 export interface CopiedPage {
@@ -56,15 +57,19 @@ export class PageCopier {
   async copy(found: FoundPage, checkpoint: CheckpointAdvance, signal: AbortSignal): Promise<CopiedPage> {
     const { row } = found;
     const judged = await judgePage(this.#sides, found, signal);
-    const stamped = await this.#write(judged.stamps, signal);
+    const { written: stamped, refused: unfit } = await this.#write(judged.stamps, signal);
     // Stamps, corrections and closed letters all come before the checkpoint: if this ends in between, the page is read again.
-    await this.#write(judged.corrections, signal);
+    const corrected = await this.#write(judged.corrections, signal);
+    const letters = [...unfit, ...corrected.refused].map(({ record, error }) =>
+      asDeadLetter(this.#sides.entity, record, { path: [], message: error.message }),
+    );
+    const journal = [...judged.journal, ...letters];
     const copies = [...judged.copies, ...stamped];
     await this.#resolve(copies, signal);
     const outcomes = await this.#sides.records('postgres').apply(copies, {
       checkpoint,
       judgedIn: row && { group: row.group, term: row.term },
-      journal: judged.journal,
+      journal,
       signal,
     });
     const count = (...kinds: readonly CopyOutcome['kind'][]): number =>
@@ -74,22 +79,27 @@ export class PageCopier {
     return {
       applied: count('applied'),
       stamped: stamped.length,
-      setAside: judged.journal.length + refused,
+      setAside: journal.length + refused,
     };
   }
 
-  async #write(copies: readonly RecordCopy[], signal: AbortSignal): Promise<readonly RecordCopy[]> {
+  async #write(
+    copies: readonly RecordCopy[],
+    signal: AbortSignal,
+  ): Promise<{ readonly written: readonly RecordCopy[]; readonly refused: readonly RefusedCopy[] }> {
     const written: RecordCopy[] = [];
+    const refused: RefusedCopy[] = [];
     const step = this.#pace ? STAMPS : copies.length;
     for (let at = 0; at < copies.length; at += step) {
       await this.#pace?.ready(signal);
-      const outcomes = await this.#sides
-        .records('cosmos')
-        .apply(copies.slice(at, at + step), { signal, meter: this.#pace?.meter });
-      for (const outcome of outcomes)
-        if (outcome.kind === 'applied') written.push({ record: outcome.record });
+      const options = { signal, meter: this.#pace?.meter };
+      const some = copies.slice(at, at + step);
+      const applied = await applyFitting(this.#sides.records('cosmos'), some, options);
+      refused.push(...applied.refused);
+      for (const outcome of applied.outcomes)
+        if (outcome?.kind === 'applied') written.push({ record: outcome.record });
     }
-    return written;
+    return { written, refused };
   }
 
   async #resolve(copies: readonly RecordCopy[], signal: AbortSignal): Promise<void> {

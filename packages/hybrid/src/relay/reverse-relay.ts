@@ -9,6 +9,7 @@ import {
   UNSTAMPED,
 } from '@polyphase/core';
 import type { Group } from '../phases/group.ts';
+import { applyFitting, type RefusedCopy } from './apply-fitting.ts';
 import { Turns } from './turns.ts';
 
 const BATCH = 200;
@@ -70,28 +71,30 @@ export class ReverseRelay {
       { signal },
     );
     const records = rows.filter((row) => row !== undefined);
-    const settled = await this.#copy(records, signal);
+    const { settled, refused } = await this.#copy(records, signal);
     const copied = new Set(settled.map((dirty) => keyText(dirty.key)));
     // A key whose row is gone (purged) has nothing left to copy. A row that a copy made newer than its entry (a straggler) has
     // been copied as well, so an entry counts as done under the version it was claimed with, too.
     const done = claimed.filter((dirty, i) => rows[i] === undefined || copied.has(keyText(dirty.key)));
     await this.#postgres.dirtyKeys.settle(entity.name, [...settled, ...done], { signal });
+    // It stays a dirty key, and is tried again when its hold is over: somebody has to mend it.
+    if (refused) throw refused.error;
     return { copied: settled.length, idle: false };
   }
 
-  async #copy(records: readonly StoredRecord[], signal: AbortSignal): Promise<readonly DirtyKey[]> {
-    const cosmos = this.#group.records('cosmos');
-    const outcomes = await cosmos.apply(
-      records.map((record) => ({ record, base: record.base ?? FROM_NOTHING })),
-      { signal },
-    );
+  async #copy(
+    records: readonly StoredRecord[],
+    signal: AbortSignal,
+  ): Promise<{ readonly settled: readonly DirtyKey[]; readonly refused: RefusedCopy | undefined }> {
+    const copies = records.map((record) => ({ record, base: record.base ?? FROM_NOTHING }));
+    const { outcomes, refused } = await applyFitting(this.#group.records('cosmos'), copies, { signal });
     const settled: DirtyKey[] = [];
     for (const [i, record] of records.entries()) {
       const outcome = outcomes[i];
       if (outcome && (await this.#finish(record, outcome, signal)))
         settled.push({ key: record.key, version: record.version });
     }
-    return settled;
+    return { settled, refused: refused[0] };
   }
 
   // Whether nothing is left to do for this version of the record.

@@ -58,7 +58,7 @@ export const reverseSmall: Gate = {
         'Cosmos DB follows',
         lag.oldestMs <= MAX_LAG_MS,
         `${lag.count} keys to copy, the oldest since ${Math.round(lag.oldestMs)} ms`,
-        `none older than ${MAX_LAG_MS} ms`,
+        `none older than ${MAX_LAG_MS} ms; what keeps one back is told by the notices "trouble"`,
       ),
     ];
   },
