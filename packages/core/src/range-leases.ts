@@ -4,7 +4,7 @@ import type { LeaseHeld, LeaseManager } from './lease.ts';
 import { shareRanges } from './share-ranges.ts';
 
 /** How many times as long as ours another's lease may be. */
-const LONGEST = 10;
+const LONGEST = 30;
 
 /** What {@link RangeLeases} works with. */
 export interface RangeLeasesOptions {

@@ -42,7 +42,7 @@ const HOLD_GATES = `insert into polyphase.journal (digest, kind, entity, key, re
   values ('hold', 'dead-letter', 'notes', 'hold', 'a test', '[]')`;
 const OPEN_GATES = "update polyphase.journal set resolved_at = now() where digest = 'hold'";
 const HOLD_KEYS = `insert into polyphase.dirty_key (entity, hyb_pk, id, term, counter, since, held_until)
-  values ('notes', '["nobody"]', 'hold', 1, 1, now() - $1::interval, now() + interval '1 hour')`;
+  values ('notes', '["nobody"]', 'hold', 1, 1, now() - $1::interval, now() + interval '50 seconds')`;
 const FREE_KEYS = "delete from polyphase.dirty_key where id = 'hold'";
 
 describeWith('postgres')('another program that stamps documents badly, or removes them', () => {

@@ -23,7 +23,7 @@ const OPEN_GATES = "update polyphase.journal set resolved_at = now() where diges
 const holdKeys = (
   since: string,
 ): string => `insert into polyphase.dirty_key (entity, hyb_pk, id, term, counter, since, held_until)
-  values ('notes', '["nobody"]', 'hold', 1, 1, now() ${since}, now() + interval '1 hour')`;
+  values ('notes', '["nobody"]', 'hold', 1, 1, now() ${since}, now() + interval '50 seconds')`;
 const FREE_KEYS = "delete from polyphase.dirty_key where id = 'hold'";
 const RAW = "update notes set text = 'raw' where id = '1'";
 

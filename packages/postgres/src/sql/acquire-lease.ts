@@ -11,7 +11,7 @@ export interface AcquireInput {
 /**
  * Takes a lease that is free, expired or one's own: its token, or no row. The token rises with each change of holder.
  *
- * One that would last ten times as long as anybody asks for was granted before the server's clock was set back: nobody need wait for it.
+ * One that would last thirty times as long as anybody asks for was granted before the server's clock was set back: nobody need wait for it.
  * Should its holder be alive, its token says that it has lost it.
  */
 export const acquireLease: Statement<AcquireInput, number> = defineStatement<AcquireInput, number>(
@@ -26,7 +26,7 @@ export const acquireLease: Statement<AcquireInput, number> = defineStatement<Acq
       token = case when l.holder = excluded.holder then l.token else l.token + 1 end,
       ends_at = excluded.ends_at
     where l.holder is null or l.holder = excluded.holder or l.ends_at <= clock_timestamp()
-      or l.ends_at > clock_timestamp() + 10 * (excluded.ends_at - clock_timestamp())
+      or l.ends_at > clock_timestamp() + 30 * (excluded.ends_at - clock_timestamp())
     returning token`,
   ([token]) => numberCell(token),
 );

@@ -15,7 +15,7 @@ export interface ClaimedKey extends DirtyKey {
 }
 
 /**
- * Holds the oldest keys that nobody holds; whoever claims at the same moment gets others. A hold that would last ten times as long as
+ * Holds the oldest keys that nobody holds; whoever claims at the same moment gets others. A hold that would last thirty times as long as
  * anybody asks for was made before the server's clock was set back; to copy a key twice does no harm.
  */
 export const claimDirtyKeys: Statement<ClaimInput, ClaimedKey> = defineStatement<ClaimInput, ClaimedKey>(
@@ -24,7 +24,7 @@ export const claimDirtyKeys: Statement<ClaimInput, ClaimedKey> = defineStatement
       select entity, hyb_pk, id from polyphase.dirty_key
       where entity = ${slot(({ entity }) => entity)}::text
         and (held_until is null or held_until <= clock_timestamp() or held_until > clock_timestamp()
-          + 10 * ${slot(({ holdMs }) => String(holdMs))}::double precision * interval '1 millisecond')
+          + 30 * ${slot(({ holdMs }) => String(holdMs))}::double precision * interval '1 millisecond')
       order by since
       limit ${slot(({ limit }) => String(limit))}::int
       for update skip locked
