@@ -113,6 +113,26 @@ describe('a drill that passes', () => {
     },
   );
 
+  it.each(['5', '6', "5'", '7r'])('goes on after a pause of a minute in phase %s', async (at) => {
+    const place = await filled();
+    let isPaused = false;
+    let pauses = 0;
+    // Every call of the process that is under way, and every one that it makes until time goes on, comes a minute late.
+    const faultAt = () => (isPaused ? ('pause before' as const) : undefined);
+    const pause = async (): Promise<void> => {
+      pauses += 1;
+      await place.clock.sleep(60_000);
+      isPaused = false;
+    };
+    const scratch = faultyStores(place.scratch, new FaultPlan({ faultAt, pause }));
+    const onPhase = (phase: string): void => {
+      isPaused ||= phase === at && pauses === 0;
+    };
+    const result = await place.run({ sample: 6, scratch, onPhase, patienceMs: 120_000 });
+    expect(result.passed ? [] : result.wrongs).toEqual([]);
+    expect(pauses).toBeGreaterThan(0);
+  });
+
   it('moves entities of one group together, and gives each its receipt', async () => {
     const place = await filled();
     const { checkpoints } = place.stores.postgres;
