@@ -62,7 +62,10 @@ export async function open(
   const pool = new Pool({ connectionString: ground.postgres, max: 10 });
   const hybrid = await createHybrid<HybridStores, typeof entities>({
     stores: {
-      cosmos: cosmosStore({ database: client.database('bench') }),
+      cosmos: cosmosStore({
+        database: client.database('bench'),
+        map: { alone: { otherReaders: 'acknowledged' }, both: { otherReaders: 'acknowledged' } },
+      }),
       postgres: postgresStore({ pool }),
     },
     entities,

@@ -1,5 +1,5 @@
 import { type Container, CosmosClient } from '@azure/cosmos';
-import { compositeIndexesFor, cosmosStore } from '@polyphase/cosmos';
+import { type CosmosMap, compositeIndexesFor, cosmosStore } from '@polyphase/cosmos';
 import { CosmosEmulator } from '@polyphase/cosmos-emulator';
 import { postgresStore } from '@polyphase/postgres';
 import { startPostgres } from '@polyphase/test-support';
@@ -13,7 +13,10 @@ export async function startEngines() {
   const engine = await startPostgres({ onlyInstalled: true });
   const pool = new Pool({ connectionString: engine.url, max: 5 });
   const container = await oldContainer(client);
-  const map = { accounts: { container: 'app', discriminator: { type: 'account' } } };
+  // The neighbours that read the container have been told what they will see.
+  const map: CosmosMap = {
+    accounts: { container: 'app', discriminator: { type: 'account' }, otherReaders: 'acknowledged' },
+  };
   return {
     container,
     stores: { cosmos: cosmosStore({ database: container.database, map }), postgres: postgresStore({ pool }) },

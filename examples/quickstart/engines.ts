@@ -1,7 +1,7 @@
 import { CosmosClient, type Database } from '@azure/cosmos';
 import type { CacheStore, Entity } from '@polyphase/core';
 import { memoryCacheStore } from '@polyphase/core/memory';
-import { compositeIndexesFor, cosmosStore } from '@polyphase/cosmos';
+import { type CosmosMap, compositeIndexesFor, cosmosStore } from '@polyphase/cosmos';
 import { CosmosEmulator } from '@polyphase/cosmos-emulator';
 import { postgresStore } from '@polyphase/postgres';
 import { redisStore } from '@polyphase/redis';
@@ -35,10 +35,19 @@ export async function startEngines(say: (line: string) => void) {
   started.defer(() => connection?.disconnect());
   const cache: CacheStore = connection ? redisStore({ client: connection }) : memoryCacheStore();
   say(redis ? `Redis       ${redis.from}` : 'Redis       none on this machine: the cache is in memory');
+  // Other programs wrote these documents. Whoever reads them knows of stamps and tombstones by now.
+  const map: CosmosMap = {
+    movies: { otherReaders: 'acknowledged' },
+    features: { otherReaders: 'acknowledged' },
+  };
   const kept = started.move();
   return {
     database,
-    stores: { cosmos: cosmosStore({ database }), postgres: postgresStore({ pool, schema: 'demo' }), cache },
+    stores: {
+      cosmos: cosmosStore({ database, map }),
+      postgres: postgresStore({ pool, schema: 'demo' }),
+      cache,
+    },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

@@ -19,7 +19,10 @@ function say(message: FromMember): void {
 function storesOf({ postgresUrl, cosmos }: MemberOrder): HybridStores {
   const { endpoint, key, database } = cosmos;
   const client = new CosmosClient({ endpoint, key, connectionPolicy: { requestTimeout: 3_000 } });
-  const documents = cosmosStore({ database: client.database(database) });
+  const documents = cosmosStore({
+    database: client.database(database),
+    map: { notes: { otherReaders: 'acknowledged' } },
+  });
   if (postgresUrl === undefined) return { cosmos: documents };
   const pool = new Pool({ connectionString: postgresUrl, max: 6, connectionTimeoutMillis: 2_000 });
   pool.on('error', (error) => say({ kind: 'told', what: `pool: ${error.message}` }));

@@ -210,6 +210,7 @@ export {
   type GateAnswer,
   type RecordHost,
   type RelationalStore,
+  type VerifyOptions,
 } from './store.ts';
 export { type RepositoryStore, repositoryIn, StoreRepository } from './store-repository.ts';
 export {

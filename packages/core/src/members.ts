@@ -1,4 +1,4 @@
-import type { ControlRow } from './control.ts';
+import type { ControlRow, Phase } from './control.ts';
 import type { CallOptions } from './record-store.ts';
 
 /** A process that serves calls of a group, as the others see it. */
@@ -9,6 +9,8 @@ export interface Member {
   readonly epoch: number;
   /** Version of the SDK that it runs. */
   readonly version: string;
+  /** Phases that it can work in; none where it never said. */
+  readonly supports: readonly Phase[];
   /** Milliseconds until it counts as gone unless it beats again, by the store's clock. */
   readonly remainingMs: number;
 }
@@ -19,6 +21,8 @@ export interface Beat {
   readonly holder: string;
   readonly epoch: number;
   readonly version: string;
+  /** Phases that it can work in. A step into another one waits until it has gone. */
+  readonly supports: readonly Phase[];
   /** How long it counts as alive, in milliseconds, counted by itself from before it asks. */
   readonly durationMs: number;
 }

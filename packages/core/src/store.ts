@@ -22,6 +22,17 @@ export interface GateAnswer {
   readonly wanted: string;
 }
 
+/** Options of {@link RecordHost.verify}. */
+export interface VerifyOptions extends CallOptions {
+  /**
+   * Whether no other store has followed this one yet: whoever else reads what is there is about to meet tombstones and stamps, and must
+   * have been thought of.
+   *
+   * @default false
+   */
+  readonly adopting?: boolean | undefined;
+}
+
 /** What both kinds of store offer. Whoever made the driver's client closes it; closing a store stops only what the store started. */
 export interface RecordHost {
   /** The records of an entity. Cheap; the same object each time. */
@@ -37,7 +48,7 @@ export interface RecordHost {
    */
   prepare(entities: readonly Entity[], options?: CallOptions): Promise<void>;
   /** Whether keys, indexes and unique keys of the entity fit what is in the store; with the exact fix where they do not. */
-  verify(entity: Entity, options?: CallOptions): Promise<readonly GateAnswer[]>;
+  verify(entity: Entity, options?: VerifyOptions): Promise<readonly GateAnswer[]>;
 }
 
 /** A store of documents that the migration leaves: Azure Cosmos DB. */

@@ -144,6 +144,14 @@ export class CosmosContainer {
     this.#learnt.under.clear();
   }
 
+  /** Names of the regions in which the account takes writes. */
+  async writeRegions(options: CallOptions = {}): Promise<readonly string[]> {
+    return this.run('verify', undefined, options, async (abort) => {
+      const { resource } = await this.container.database.client.getDatabaseAccount(abort);
+      return (resource?.writableLocations ?? []).map(({ name }) => name);
+    });
+  }
+
   /** Names of the physical partitions as they are now (or were when last looked at, see {@link CosmosContainer.forget}). */
   async rangeIds(options: CallOptions = {}): Promise<readonly string[]> {
     return (await this.#readRanges(options)).map((range) => range.id);

@@ -22,6 +22,15 @@ export interface CosmosPlacement {
    * @default none: a delete leaves a tombstone
    */
   readonly deletes?: 'hard' | undefined;
+  /**
+   * `"acknowledged"`: whoever else reads the container has been told what they will meet from phase 1 on. Each document gets the
+   * field `_h` (and so appears in their change feeds once more), a deleted record stays as a document with id, partition key and
+   * `_h.x: true`, and documents whose ids begin with `hyb:` are the SDK's. The gate 0 → 1 stays closed until this is said, where there
+   * is a document that was written without the SDK.
+   *
+   * @default none
+   */
+  readonly otherReaders?: 'acknowledged' | undefined;
 }
 
 /** Where entities are that are not alone in a container of their own name, by entity; and the permits of groups, by group. */
@@ -33,6 +42,7 @@ export interface PlacedEntity {
   readonly container: string;
   readonly discriminator: Discriminator;
   readonly removes: boolean;
+  readonly readersAcknowledged: boolean;
 }
 
 // Fields that have a meaning of their own in every document.
@@ -44,10 +54,11 @@ export function mapProblems(map: unknown): readonly string[] {
     return ['map must be an object with an entry for each entity'];
   return Object.entries(map).flatMap(([name, placement]: [string, unknown]) => {
     if (typeof placement !== 'object' || placement === null)
-      return [`map.${name} must be an object with container, discriminator or deletes`];
-    const { container, discriminator, deletes, ...others }: Readonly<Record<string, unknown>> = {
-      ...placement,
-    };
+      return [`map.${name} must be an object with container, discriminator, deletes or otherReaders`];
+    const { container, discriminator, deletes, otherReaders, ...others }: Readonly<Record<string, unknown>> =
+      {
+        ...placement,
+      };
     return [
       ...Object.keys(others).map((option) => `map.${name}.${option} is no option of a map`),
       ...(container === undefined || (typeof container === 'string' && container !== '')
@@ -56,6 +67,9 @@ export function mapProblems(map: unknown): readonly string[] {
       ...(deletes === undefined || deletes === 'hard'
         ? []
         : [`map.${name}.deletes must be "hard", or left out`]),
+      ...(otherReaders === undefined || otherReaders === 'acknowledged'
+        ? []
+        : [`map.${name}.otherReaders must be "acknowledged", or left out`]),
       ...(discriminator === undefined ? [] : discriminatorProblems(name, discriminator)),
     ];
   });
@@ -77,12 +91,13 @@ function isConstant(value: unknown): boolean {
 
 /** The place of an entity by a map. */
 export function placeOf(map: CosmosMap, entity: Entity): PlacedEntity {
-  const { container, discriminator, deletes } = entryOf(map, entity.name);
+  const { container, discriminator, deletes, otherReaders } = entryOf(map, entity.name);
   return {
     entity,
     container: container ?? entity.name,
     discriminator: discriminatorOf(entity, discriminator),
     removes: deletes === 'hard',
+    readersAcknowledged: otherReaders === 'acknowledged',
   };
 }
 

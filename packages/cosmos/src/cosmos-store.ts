@@ -11,6 +11,7 @@ import {
   type PermitStore,
   type RecordStore,
   type RunUnit,
+  type VerifyOptions,
 } from '@polyphase/core';
 import { CosmosChangeFeed } from './cosmos-change-feed.ts';
 import { CosmosCheckpointStore } from './cosmos-checkpoint-store.ts';
@@ -25,11 +26,13 @@ import {
   placeOf,
 } from './cosmos-map.ts';
 import { CosmosPermitStore } from './cosmos-permit-store.ts';
+import { otherReadersAnswer } from './cosmos-readers.ts';
 import { CosmosRecords } from './cosmos-records.ts';
 import { createRunUnit } from './cosmos-unit-of-work.ts';
 import { checkFit, checkIdField, verifyEntity } from './cosmos-verify.ts';
 import type { Discriminator } from './discriminator.ts';
 import { type RequestCharge, RequestCharges } from './request-charge.ts';
+import { writeRegionAnswer } from './write-region.ts';
 
 /** What {@link cosmosStore} takes. */
 export interface CosmosStoreOptions {
@@ -115,8 +118,13 @@ class ContainerStore implements CosmosStore {
     }
   }
 
-  async verify(entity: Entity, options: CallOptions = {}): Promise<readonly GateAnswer[]> {
-    return verifyEntity(this.#partsOf(entity), options);
+  async verify(entity: Entity, options: VerifyOptions = {}): Promise<readonly GateAnswer[]> {
+    const parts = this.#partsOf(entity);
+    return [
+      await writeRegionAnswer(parts.items, options),
+      ...(await verifyEntity(parts, options)),
+      ...(options.adopting === true ? [await otherReadersAnswer(parts, parts.placed, options)] : []),
+    ];
   }
 
   #partsOf(entity: Entity): EntityParts {

@@ -11,11 +11,12 @@ import {
 import type { Pace } from './backfill/pace.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
 import { Loops } from './loops.ts';
+import { BlockedNote } from './phases/blocked-note.ts';
 import { Controller } from './phases/controller.ts';
 import type { Group } from './phases/group.ts';
 import { Membership } from './phases/membership.ts';
 import { openByRow } from './phases/opening.ts';
-import { PHASES, type PhaseRules } from './phases/phase-table.ts';
+import { PHASES, type PhaseRules, SUPPORTED } from './phases/phase-table.ts';
 import { FeedWatch } from './relay/feed-watch.ts';
 import { type FeedStatus, FeedWork, NO_FEED } from './relay/feed-work.ts';
 import { ReverseRelay } from './relay/reverse-relay.ts';
@@ -58,6 +59,7 @@ export class BackgroundWork {
   readonly #options: BackgroundWorkOptions;
   readonly #membership: Membership;
   readonly #walks: HeldLease;
+  readonly #blocked: BlockedNote;
   readonly #feed: FeedWork | undefined;
   readonly #reverse: ReverseRelay | undefined;
   readonly #controller: Controller;
@@ -77,8 +79,11 @@ export class BackgroundWork {
       holder,
       durationMs,
       version: SDK_VERSION,
+      supports: SUPPORTED,
     });
-    this.#walks = new HeldLease({ leases, name: `controller:${entity.name}`, holder, durationMs, clock });
+    const leaseName = `controller:${entity.name}`;
+    this.#walks = new HeldLease({ leases, name: leaseName, holder, durationMs, clock });
+    this.#blocked = new BlockedNote({ group, checkpoints, leases, leaseName });
     const feed = cosmos?.changes(entity);
     this.#feed =
       cosmos &&
@@ -129,10 +134,10 @@ export class BackgroundWork {
     return this.#joined && this.#membership.isProven;
   }
 
-  /** What keeps the entity from where config wants it, as far as this process walks it. */
+  /** What keeps the entity from where config wants it, as this process sees it, or the one that walks. */
   get blockedBy(): readonly GateAnswer[] {
     if (!this.#joined || !this.#membership.isProven) return [AWAY];
-    return this.#walks.isProven ? this.#controller.blockedBy : [];
+    return this.#walks.isProven ? this.#controller.blockedBy : this.#blocked.heard;
   }
 
   /** What is known of the change feed. */
@@ -210,6 +215,7 @@ export class BackgroundWork {
       group.observe(await postgres.control.submit(row.group, wanted, { signal }));
     await this.#walks.keep(signal);
     await this.#feed?.keep(signal);
+    if (!this.#walks.isProven) await this.#blocked.listen(signal);
     const pauseMs = Math.min(limits.pollMs, limits.memberLeaseMs / 6);
     if (!row || !PHASES[row.phase].sealed || gate.isIdle) return pauseMs;
     // Whoever seals waits for the calls that are under way here: their end is told at once.
@@ -223,7 +229,9 @@ export class BackgroundWork {
     const { group } = this.#options;
     const { signal } = this.#loops;
     if (!this.#joined || !(await this.#walks.take(signal))) return group.limits.pollMs;
-    return (await this.#controller.step(signal)) ? 0 : group.limits.pollMs;
+    if (await this.#controller.step(signal)) return 0;
+    await this.#blocked.tell(this.#controller.blockedBy, this.#walks, signal);
+    return group.limits.pollMs;
   }
 
   async #copyBack(reverse: ReverseRelay): Promise<number> {

@@ -57,6 +57,8 @@ export class EntityRuntime {
   readonly records: EntityRecords;
   /** What PostgreSQL would have answered. */
   readonly shadow: ShadowReads;
+  /** How fast history may be copied. */
+  readonly pace: Pace;
   readonly #router: DataRouter;
   readonly #options: EntityRuntimeOptions;
   readonly #work: BackgroundWork | undefined;
@@ -66,6 +68,7 @@ export class EntityRuntime {
   constructor(options: EntityRuntimeOptions) {
     const { entity, stores, clock, limits, holder, notices } = options;
     this.#options = options;
+    this.pace = options.pace;
     this.#wish = this.#reachable(options.policy.wish);
     this.group = new Group({
       entity,

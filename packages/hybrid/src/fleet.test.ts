@@ -155,6 +155,81 @@ describe('roles', () => {
   );
 });
 
+describe('what is in the way', () => {
+  const namesIn = (hybrid: Opened) => hybrid.status('notes').blockedBy.map(({ name }) => name);
+
+  it('is told by every process, as the one saw that walks, and no longer when it is out of the way', async () => {
+    const world = fleet();
+    const service = await world.join(['serve']);
+    const standby = await world.join(['controller']);
+    await world.join(['controller']);
+    await world.wish(service, DUAL);
+    await world.reached(service, '1');
+    await world.until('told', () =>
+      [service, standby].every((member) => namesIn(member)[0] === 'backfill done'),
+    );
+    const [answer] = service.status('notes').blockedBy;
+    expect(answer).toMatchObject({ passed: false, seen: 'end of the feed not reached yet' });
+    await world.join(['relay']);
+    await world.reached(service, '2');
+    await world.clock.advance(1_000);
+    expect(namesIn(service)).toEqual([]);
+    const noted = await world.postgres.checkpoints.read('blocked:notes');
+    expect(JSON.parse(noted?.position ?? '')).toMatchObject({ answers: [] });
+  });
+
+  it('is what was seen lately: an age that rises is told anew', async () => {
+    const world = fleet();
+    const service = await world.join(['serve']);
+    const worker = await world.join(['controller']);
+    await world.wish(service, DUAL);
+    await world.until('told', () => namesIn(service).length > 0);
+    const before = await world.postgres.checkpoints.read('blocked:notes');
+    await world.clock.advance(10_000);
+    const after = await world.postgres.checkpoints.read('blocked:notes');
+    const times = (after?.revision ?? 0) - (before?.revision ?? 0);
+    expect(times).toBeGreaterThanOrEqual(4);
+    expect(times).toBeLessThanOrEqual(6);
+    expect(service.status('notes').blockedBy).toEqual(worker.status('notes').blockedBy);
+  });
+
+  it('is that nobody walks, where there is no controller', async () => {
+    const world = fleet();
+    const service = await world.join(['serve', 'relay']);
+    await world.wish(service, DUAL);
+    await world.clock.advance(1_500);
+    expect(namesIn(service)).toEqual([]);
+    await world.clock.advance(1_500);
+    expect(service.status('notes').blockedBy).toMatchObject([
+      { name: 'somebody walks', passed: false, wanted: expect.stringContaining('"controller"') },
+    ]);
+    await world.join(['controller']);
+    await world.reached(service, '2');
+    await world.clock.advance(100);
+    expect(namesIn(service)).toEqual([]);
+  });
+
+  it('is told of the row as it is, and of no other epoch', async () => {
+    const world = fleet();
+    const service = await world.join(['serve']);
+    const { checkpoints, leases, control } = world.postgres;
+    await leases.acquire('controller:notes', 'another', 600_000);
+    await world.wish(service, DUAL);
+    const answers = [{ name: 'told', passed: false, seen: 'there', wanted: 'here' }];
+    const tell = async (position: string) => {
+      const expected = (await checkpoints.read('blocked:notes'))?.revision ?? 0;
+      await checkpoints.advance({ name: 'blocked:notes', expected, position });
+      await world.clock.advance(100);
+      return namesIn(service);
+    };
+    const epoch = (await control.read('notes'))?.epoch ?? 0;
+    expect(await tell(JSON.stringify({ epoch: epoch + 1, answers }))).toEqual([]);
+    expect(await tell(JSON.stringify({ epoch, answers }))).toEqual(['told']);
+    for (const strange of ['no JSON', '[]', JSON.stringify({ epoch, answers: [1, {}] })])
+      expect(await tell(strange)).toEqual([]);
+  });
+});
+
 describe('a process without PostgreSQL in a fleet', () => {
   it('may remove documents for good until its lease of phase 0 is over, so phase 1 lasts as long', async () => {
     const world = fleet();

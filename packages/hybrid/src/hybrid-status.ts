@@ -34,7 +34,7 @@ export interface EntityStatus {
   readonly heldMs: number;
   /** What shadow reads found in this process; empty but in phase 2. */
   readonly shadow: ShadowStatus;
-  /** The gates that refuse the next step. */
+  /** The gates that refuse the next step: as this process saw, or the one that walks the phases. */
   readonly blockedBy: readonly GateAnswer[];
 }
 

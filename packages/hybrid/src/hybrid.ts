@@ -18,6 +18,7 @@ import type { ConfigFor, HybridOptions, HybridStores } from './hybrid-options.ts
 import type { RepositoryOf } from './hybrid-repository.ts';
 import { type EntityStatus, type PlannedStep, planOf, statusOf } from './hybrid-status.ts';
 import { HybridTransaction, type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
+import { type EntityPlan, type PlanOptions, planEntity } from './plan-entity.ts';
 import { protocolLimits } from './protocol-limits.ts';
 import { ROLES, type Role } from './roles.ts';
 
@@ -128,6 +129,34 @@ export class Hybrid<
    */
   status(name: Entities[number]['name']): EntityStatus {
     return statusOf(this.#named(name).runtime);
+  }
+
+  /**
+   * The steps between an entity and where config wants it, with every gate of the next one asked now; of later steps those whose answers
+   * mean something already. Changes nothing: no table, no stamp, no marker.
+   *
+   * Gates that compare the stores read all records of both, and where history is still to be copied the change feed is read to its end.
+   *
+   * @throws `InvalidOptionsError` when no entity of that name is registered
+   *
+   * @example
+   * ```ts
+   * import type { Hybrid } from '@polyphase/hybrid';
+   *
+   * export async function printPlan(hybrid: Hybrid): Promise<void> {
+   *   const { steps, copy } = await hybrid.plan('accounts');
+   *   for (const { from, to, gates } of steps) {
+   *     console.log(`${from} → ${to}`);
+   *     for (const { name, answers = [] } of gates)
+   *       for (const { passed, seen, wanted } of answers)
+   *         console.log(passed ? 'passes' : 'refuses', name, seen, passed ? '' : `wanted: ${wanted}`);
+   *   }
+   *   if (copy) console.log(`${copy.unstamped} documents to stamp: ${copy.requestUnits.stamping} RU`);
+   * }
+   * ```
+   */
+  async plan(name: Entities[number]['name'], options: PlanOptions = {}): Promise<EntityPlan> {
+    return planEntity(this.#named(name).runtime, options);
   }
 
   /** Calls `listener` at each notice of that name, until the returned function is called. */

@@ -60,6 +60,8 @@ export {
 export { type HybridRepository, type RepositoryOf } from './hybrid-repository.ts';
 export { type EntityStatus, type PlannedStep } from './hybrid-status.ts';
 export { type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
+export { type PlannedGate } from './phases/gates/gates.ts';
+export { type EntityPlan, type GatedStep, type PlanOptions } from './plan-entity.ts';
 export { type ProtocolOptions } from './protocol-limits.ts';
 export { type RelayProgress } from './relay/feed-relay.ts';
 export { type HistoryProgress } from './relay/feed-report.ts';

@@ -24,6 +24,12 @@ export interface ProtocolOptions {
   readonly shadowReads?: number;
   /** How far back such reads count; and how long they are waited for, before comparing all records takes their place. @default "1h" */
   readonly shadowWindow?: Duration;
+  /** How far a copy may be behind when a gate looks, and how long it is given to catch up meanwhile. @default "5s" */
+  readonly maxLag?: Duration;
+  /** Most records that may have been written between two comparisons right before a seal (4 → 5). @default 2000 */
+  readonly roundRecords?: number;
+  /** Longest time that the last comparison before a seal may take (4 → 5). @default "1s" */
+  readonly round?: Duration;
   /** How old a clean reconciliation may be when a flip begins. @default "10m" */
   readonly reconcileAge?: Duration;
   /** How long PostgreSQL must have been the authority before Cosmos DB is let go (6 → 7). @default "24h" */
@@ -45,6 +51,9 @@ export interface ProtocolLimits {
   readonly stallAfterMs: number;
   readonly shadowReads: number;
   readonly shadowWindowMs: number;
+  readonly maxLagMs: number;
+  readonly roundRecords: number;
+  readonly roundMs: number;
   readonly reconcileAgeMs: number;
   readonly soakMs: number;
   readonly drillAgeMs: number | undefined;
@@ -80,6 +89,9 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
     stallAfterMs: ms('stallAfter', options.stallAfter, 60_000),
     shadowReads: options.shadowReads ?? 300,
     shadowWindowMs: ms('shadowWindow', options.shadowWindow, 3_600_000),
+    maxLagMs: ms('maxLag', options.maxLag, 5_000),
+    roundRecords: options.roundRecords ?? 2_000,
+    roundMs: ms('round', options.round, 1_000),
     reconcileAgeMs: ms('reconcileAge', options.reconcileAge, 600_000),
     soakMs: ms('soak', options.soak, 86_400_000),
     drillAgeMs: options.drillAge === undefined ? undefined : ms('drillAge', options.drillAge, 0),
@@ -88,6 +100,10 @@ export function protocolLimits(options: ProtocolOptions): ProtocolLimits {
     problems.push('protocol.holdCalls must be a whole number, 0 or more');
   if (!Number.isInteger(limits.shadowReads) || limits.shadowReads < 1)
     problems.push('protocol.shadowReads must be a whole number, 1 or more');
+  if (!Number.isInteger(limits.roundRecords) || limits.roundRecords < 1)
+    problems.push('protocol.roundRecords must be a whole number, 1 or more');
+  if (limits.maxLagMs < limits.pollMs)
+    problems.push('protocol.maxLag must not be shorter than protocol.poll');
   if (limits.shadowWindowMs < limits.pollMs)
     problems.push('protocol.shadowWindow must not be shorter than protocol.poll');
   if (limits.armedLeaseMs < 200)

@@ -115,7 +115,10 @@ describeWith('postgres')('records that expire', () => {
     const container = await oldContainer(client);
     const before = await rawMoments(container);
     const stores = {
-      cosmos: cosmosStore({ database: container.database }),
+      cosmos: cosmosStore({
+        database: container.database,
+        map: { sessions: { otherReaders: 'acknowledged' } },
+      }),
       postgres: postgresStore({ pool, timeoutMs: 5_000 }),
     };
     const troubles: string[] = [];
@@ -208,7 +211,10 @@ describeWith('postgres')('records that expire', () => {
     const client = new CosmosClient(new CosmosEmulator({ partitions: 2 }).clientOptions());
     const container = await oldContainer(client);
     const stores = {
-      cosmos: cosmosStore({ database: container.database }),
+      cosmos: cosmosStore({
+        database: container.database,
+        map: { sessions: { otherReaders: 'acknowledged' } },
+      }),
       postgres: postgresStore({ pool, timeoutMs: 5_000 }),
     };
     let revision = 0;

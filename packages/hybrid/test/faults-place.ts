@@ -104,7 +104,10 @@ export class FaultPlace {
   /** The stores, apart from those of any process. */
   get stores() {
     return {
-      cosmos: cosmosStore({ database: this.client.database('app') }),
+      cosmos: cosmosStore({
+        database: this.client.database('app'),
+        map: { notes: { otherReaders: 'acknowledged' } },
+      }),
       postgres: postgresStore({ pool: this.pool, timeoutMs: 2_000 }),
     };
   }

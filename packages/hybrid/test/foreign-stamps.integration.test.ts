@@ -61,7 +61,10 @@ describeWith('postgres')('another program that stamps documents badly, or remove
   async function start(first: Wished = '0') {
     const { client, database, container } = await noteContainer();
     closing.push(async () => client.dispose());
-    const stores = { cosmos: cosmosStore({ database }), postgres: postgresStore({ pool, timeoutMs: 5_000 }) };
+    const stores = {
+      cosmos: cosmosStore({ database, map: { notes: { otherReaders: 'acknowledged' } } }),
+      postgres: postgresStore({ pool, timeoutMs: 5_000 }),
+    };
     let wanted = first;
     let revision = 0;
     const config = () => {

@@ -40,7 +40,10 @@ describeWith('postgres')('other programs, in the phases between', () => {
   async function start(first: Wished = '0') {
     const { client, database, container } = await noteContainer();
     closing.push(async () => client.dispose());
-    const stores = { cosmos: cosmosStore({ database }), postgres: postgresStore({ pool, timeoutMs: 5_000 }) };
+    const stores = {
+      cosmos: cosmosStore({ database, map: { notes: { otherReaders: 'acknowledged' } } }),
+      postgres: postgresStore({ pool, timeoutMs: 5_000 }),
+    };
     let revision = 0;
     const config = (wanted: Wished) => {
       revision += 1;

@@ -31,7 +31,10 @@ describeWith('postgres')('another program with the raw driver', () => {
   async function inPhase(phase: string) {
     const { client, database, container } = await noteContainer();
     closing.push(async () => client.dispose());
-    const stores = { cosmos: cosmosStore({ database }), postgres: postgresStore({ pool, timeoutMs: 5_000 }) };
+    const stores = {
+      cosmos: cosmosStore({ database, map: { notes: { otherReaders: 'acknowledged' } } }),
+      postgres: postgresStore({ pool, timeoutMs: 5_000 }),
+    };
     let revision = 0;
     const config = (wanted: string) => {
       revision += 1;

@@ -68,7 +68,10 @@ class Place {
 
   stores(pool = this.pool()) {
     return {
-      cosmos: cosmosStore({ database: this.#client.database('app') }),
+      cosmos: cosmosStore({
+        database: this.#client.database('app'),
+        map: { notes: { otherReaders: 'acknowledged' } },
+      }),
       postgres: postgresStore({ pool, timeoutMs: 2_000 }),
     };
   }

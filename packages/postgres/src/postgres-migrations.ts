@@ -8,6 +8,7 @@ import { rawExpiry } from './migrations/000005-raw-expiry.ts';
 import { members } from './migrations/000006-members.ts';
 import { shadowTallies } from './migrations/000007-shadow-tallies.ts';
 import { together } from './migrations/000008-together.ts';
+import { memberSupports } from './migrations/000009-member-supports.ts';
 import { entityTable } from './migrations/entity-table.ts';
 import { wantedTable } from './table.ts';
 import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
@@ -78,6 +79,7 @@ export function entityMigrations(entities: readonly Entity[], names: TableNames)
       '000006-members': members,
       '000007-shadow-tallies': shadowTallies,
       '000008-together': together,
+      '000009-member-supports': memberSupports,
       ...Object.fromEntries(
         entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),

@@ -94,6 +94,7 @@ describeWith('postgres')('fencing', () => {
       holder: 'slow',
       epoch: 1,
       version: '1.0.0',
+      supports: [],
       durationMs: 60_000,
     });
     await appears(

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Phase } from '../control.ts';
 import type { Beat, BeatAnswer, Member, Members } from '../members.ts';
 import type { CallOptions } from '../record-store.ts';
 import type { MemoryControl } from './memory-control.ts';
@@ -8,6 +9,7 @@ interface Entry {
   readonly holder: string;
   readonly epoch: number;
   readonly version: string;
+  readonly supports: readonly Phase[];
   readonly endsAt: number;
 }
 
@@ -24,7 +26,7 @@ export class MemoryMembers implements Members {
   }
 
   async beat(
-    { group, holder, epoch, version, durationMs }: Beat,
+    { group, holder, epoch, version, supports, durationMs }: Beat,
     options?: CallOptions,
   ): Promise<BeatAnswer> {
     await turn(options);
@@ -34,7 +36,7 @@ export class MemoryMembers implements Members {
       const now = this.#clock.monotonic();
       const entries = this.#groups.get(group) ?? new Map<string, Entry>();
       this.#groups.set(group, entries);
-      entries.set(holder, { holder, epoch, version, endsAt: now + durationMs });
+      entries.set(holder, { holder, epoch, version, supports: [...supports], endsAt: now + durationMs });
       return { row, nowMs, freshAtMs: this.#freshAt.get(group) };
     });
   }
@@ -44,7 +46,7 @@ export class MemoryMembers implements Members {
     const now = this.#clock.monotonic();
     return [...(this.#groups.get(group)?.values() ?? [])]
       .filter(({ endsAt }) => endsAt > now)
-      .map(({ holder, epoch, version, endsAt }) => ({ holder, epoch, version, remainingMs: endsAt - now }));
+      .map(({ endsAt, ...member }) => ({ ...member, remainingMs: endsAt - now }));
   }
 
   async leave(group: string, holder: string, options?: CallOptions): Promise<void> {

@@ -20,6 +20,7 @@ const beat = (holder: string, fields: Partial<Beat> = {}): Beat => ({
   holder,
   epoch: 1,
   version: '1.2.3',
+  supports: ['0', "5'", '7r'],
   durationMs: LONG_MS,
   ...fields,
 });
@@ -35,8 +36,9 @@ export const memberCases: readonly ContractCase<Host>[] = suite<Host>('members',
       await control.create(row('6'));
       equal((await members.beat(beat('a'))).row, row('6'), 'the row');
       const [member] = await members.list(GROUP);
-      const { holder, epoch, version, remainingMs } = present(member, 'a member');
-      equal({ holder, epoch, version }, { holder: 'a', epoch: 1, version: '1.2.3' }, 'what it said');
+      const { remainingMs, ...said } = present(member, 'a member');
+      const { holder, epoch, version, supports } = beat('a');
+      equal(said, { holder, epoch, version, supports }, 'what it said');
       ok(remainingMs > LONG_MS / 2 && remainingMs <= LONG_MS, `time left: ${remainingMs}`);
       equal(await members.list('another'), [], 'another group');
     },
@@ -47,8 +49,9 @@ export const memberCases: readonly ContractCase<Host>[] = suite<Host>('members',
     run: async ({ store: { members, control } }) => {
       await control.create(row('6'));
       await Promise.all([members.beat(beat('a')), members.beat(beat('b'))]);
-      await members.beat(beat('a', { epoch: 7 }));
+      await members.beat(beat('a', { epoch: 7, version: '1.2.4', supports: ['0', '1'] }));
       const found = await members.list(GROUP);
+      equal(found.find(({ holder }) => holder === 'a')?.supports, ['0', '1'], 'what it said last');
       equal(
         found
           .map(({ holder, epoch }) => [holder, epoch])

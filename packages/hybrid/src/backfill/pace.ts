@@ -5,11 +5,14 @@ import { RequestBudget } from './request-budget.ts';
 /** How fast a copy may go: everything that copies at once in a process shares one. */
 export class Pace {
   readonly budget: RequestBudget;
+  /** Request units that may be spent in a second, where that is bounded. */
+  readonly mostPerSecond: number | undefined;
   readonly #throttle = new ApplyThrottle();
   readonly #clock: Clock;
 
   constructor(options: { readonly clock: Clock; readonly mostPerSecond?: number | undefined }) {
     this.budget = new RequestBudget(options);
+    this.mostPerSecond = options.mostPerSecond;
     this.#clock = options.clock;
   }
 

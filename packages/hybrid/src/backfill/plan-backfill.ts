@@ -40,6 +40,11 @@ export interface BackfillEstimate {
   readonly secondsAtLeast: number;
 }
 
+/** What an estimate needs to know of a copy. */
+interface EstimateSettings extends Pick<BackfillSettings, 'clock' | 'requestUnitsPerSecond'> {
+  readonly stores: Pick<BackfillSettings['stores'], 'cosmos'>;
+}
+
 const PAGE = 500;
 const EXAMPLES = 100;
 
@@ -81,7 +86,7 @@ export async function planBackfill(
     entity,
     settings,
     pace,
-  }: { readonly entity: Entity; readonly settings: BackfillSettings; readonly pace: Pace },
+  }: { readonly entity: Entity; readonly settings: EstimateSettings; readonly pace: Pace },
   { signal }: CallOptions,
 ): Promise<BackfillEstimate> {
   const feed = settings.stores.cosmos.changes(entity);

@@ -17,7 +17,7 @@ import { mayTryAgain } from './may-try-again.ts';
 import { bringPermitTo } from './permit-projection.ts';
 import { PermitUpkeep } from './permit-upkeep.ts';
 import { movesAuthority, nextPhase, PHASES, SEALS, type Seal } from './phase-table.ts';
-import { failedStep, flipAllowed, givenUp, moveTogether, pausing } from './step-answers.ts';
+import { failedStep, givenUp, moveTogether, pausing } from './step-answers.ts';
 import { withinTime } from './time-limit.ts';
 
 /** What a controller works with. Cosmos DB, its feed and the reverse relay are absent where PostgreSQL is the only store. */
@@ -158,8 +158,7 @@ export class Controller {
   }
 
   async #ask(row: ControlRow, to: Phase, signal: AbortSignal): Promise<readonly GateAnswer[]> {
-    if (movesAuthority(row.phase, to)) {
-      if (row.wish.flip !== 'auto') return [flipAllowed(row.wish)];
+    if (movesAuthority(row.phase, to) && row.wish.flip === 'auto') {
       const waitMs = this.#sealAgainAt - this.#group.clock.monotonic();
       if (waitMs > 0) return [...this.#whyGivenUp, pausing(waitMs)];
       return this.#askTogether(row, to, signal);

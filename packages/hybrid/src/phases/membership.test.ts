@@ -6,6 +6,7 @@ import { Note } from '../../test/virtual-world.ts';
 import { protocolLimits } from '../protocol-limits.ts';
 import { Group } from './group.ts';
 import { Membership } from './membership.ts';
+import { SUPPORTED } from './phase-table.ts';
 
 const row = (phase: Phase): ControlRow => ({
   group: 'notes',
@@ -45,6 +46,7 @@ async function member(phase: Phase, delayMs = 0) {
     holder: 'me',
     durationMs: 3_000,
     version: '0.0.0',
+    supports: SUPPORTED,
   });
   membership.is = is;
   const epoch = async () => (await postgres.members.list('notes'))[0]?.epoch;

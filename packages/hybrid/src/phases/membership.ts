@@ -1,4 +1,4 @@
-import type { ControlRow, Members } from '@polyphase/core';
+import type { ControlRow, Members, Phase } from '@polyphase/core';
 import type { Group } from './group.ts';
 import { PHASES } from './phase-table.ts';
 
@@ -14,6 +14,8 @@ export interface MembershipOptions {
   readonly durationMs: number;
   /** Version of the SDK. */
   readonly version: string;
+  /** Phases that it knows the rules of. */
+  readonly supports: readonly Phase[];
 }
 
 /**
@@ -44,15 +46,15 @@ export class Membership {
    * @throws whatever the store throws
    */
   async beat(signal?: AbortSignal): Promise<ControlRow | undefined> {
-    const { members, group, holder, durationMs, version } = this.#options;
+    const { members, group, holder, ...said } = this.#options;
     const askedAt = group.clock.monotonic();
     const epoch = this.#obeys();
-    const beat = { group: group.entity.name, holder, epoch, version, durationMs };
+    const beat = { group: group.entity.name, holder, epoch, ...said };
     const { row, nowMs, freshAtMs } = await members.beat(beat, { signal });
     this.#told = { at: group.clock.monotonic(), nowMs };
     if (!row) return undefined;
     group.observe(row);
-    this.#endsAt = Math.max(this.#endsAt, askedAt + durationMs);
+    this.#endsAt = Math.max(this.#endsAt, askedAt + said.durationMs);
     // A note from the future was made before the store's clock was set back, and tells nothing.
     if (freshAtMs !== undefined && freshAtMs <= nowMs) group.noteFresh(askedAt - (nowMs - freshAtMs));
     return row;

@@ -52,6 +52,9 @@ export const SEALS: { readonly [P in Phase]?: Seal } = {
   "5'": { from: '6', to: '2' },
 };
 
+/** The phases that this version can work in, as its processes tell each other. */
+export const SUPPORTED: readonly Phase[] = ['0', '1', '2', '3', '4', '5', '6', "5'", '7', '7r'];
+
 /** What each phase is called where people read it. */
 export const PHASE_NAMES: { readonly [P in Phase]: string } = {
   '0': 'cosmos only',

@@ -1,14 +1,4 @@
-import { type GateAnswer, SealedError, UnknownOutcomeError, type Wish } from '@polyphase/core';
-
-/** What keeps a step back that moves the authority, while nobody has allowed it. */
-export function flipAllowed(wish: Wish): GateAnswer {
-  return {
-    name: 'flip allowed',
-    passed: false,
-    seen: `flip: "${wish.flip}" in config revision ${wish.revision}`,
-    wanted: 'flip: "auto": this step moves the authority, and holds writes for a moment',
-  };
-}
+import { type GateAnswer, SealedError, UnknownOutcomeError } from '@polyphase/core';
 
 /** What keeps a step back that several groups take together. */
 export function moveTogether(seen: string, wanted: string): GateAnswer {

@@ -18,14 +18,14 @@ export const beatMember: Statement<Beat, BeatAnswer> = defineStatement<Beat, Bea
         and holder <> ${slot(({ holder }) => holder)}::text
     ),
     beat as (
-      insert into polyphase.member (group_name, holder, epoch, version, ends_at)
+      insert into polyphase.member (group_name, holder, epoch, version, supports, ends_at)
       select
         group_name, ${slot(({ holder }) => holder)}::text, ${slot(({ epoch }) => String(epoch))}::bigint,
-        ${slot(({ version }) => version)}::text,
+        ${slot(({ version }) => version)}::text, ${slot(({ supports }) => supports.join(' '))}::text,
         clock_timestamp() + ${slot(({ durationMs }) => String(durationMs))}::double precision * interval '1 millisecond'
       from row
       on conflict (group_name, holder) do update set
-        epoch = excluded.epoch, version = excluded.version, ends_at = excluded.ends_at
+        epoch = excluded.epoch, version = excluded.version, supports = excluded.supports, ends_at = excluded.ends_at
     )
     select
       (extract(epoch from clock_timestamp()) * 1000)::double precision,

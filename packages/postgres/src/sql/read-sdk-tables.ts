@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { defineStatement, type Statement, textCell } from '../statement.ts';
 
-/** Names of the SDK's own tables and functions that are missing. */
+/** Names of the SDK's own tables, functions and later columns that are missing. */
 export const readSdkTables: Statement<undefined, string> = defineStatement<undefined, string>(
   () => sql`
     select name
@@ -9,6 +9,12 @@ export const readSdkTables: Statement<undefined, string> = defineStatement<undef
     where to_regclass('polyphase.' || name) is null
     union all
     select name from unnest(array['timestamp_text(timestamptz, int)', 'date_text(date)', 'raw_write()']) as wanted (name)
-    where to_regprocedure('polyphase.' || name) is null`,
+    where to_regprocedure('polyphase.' || name) is null
+    union all
+    select name from unnest(array['control.wish_together', 'member.supports']) as wanted (name)
+    where not exists (
+      select from pg_attribute
+      where attrelid = to_regclass('polyphase.' || split_part(name, '.', 1)) and attname = split_part(name, '.', 2)
+    )`,
   ([name]) => textCell(name),
 );

@@ -3,7 +3,6 @@ import { type Comparison, compareRecent, compareStores } from '../../reconcile/c
 import type { FeedWatch } from '../../relay/feed-watch.ts';
 import type { Group } from '../group.ts';
 
-const PATIENCE_MS = 5_000;
 // Cosmos DB keeps the date of a write in whole seconds, and its replicas' clocks may differ a little.
 const DATE_MARGIN_MS = 2_000;
 
@@ -30,7 +29,10 @@ export class Comparisons {
     const age = this.#clean && this.#group.clock.monotonic() - this.#clean.startedAt;
     if (this.#clean && age !== undefined && age <= maxAgeMs) return this.#clean;
     const startedAtMs = await this.#watch?.serverNowMs(signal);
-    return this.#note(await compareStores(this.#group, { signal, patienceMs: PATIENCE_MS }), startedAtMs);
+    return this.#note(
+      await compareStores(this.#group, { signal, patienceMs: this.#group.limits.maxLagMs }),
+      startedAtMs,
+    );
   }
 
   /** Compares what was written to Cosmos DB since the last clean comparison began; a clean answer becomes the new beginning. */
@@ -39,12 +41,12 @@ export class Comparisons {
     // Where the clock of Cosmos DB was set back, documents that were written since are dated before the last comparison.
     const isSetBack = (startedAtMs ?? 0) < (this.#cleanSinceMs ?? 0);
     if (this.#cleanSinceMs === undefined || isSetBack) {
-      const whole = await compareStores(this.#group, { signal, patienceMs: PATIENCE_MS });
+      const whole = await compareStores(this.#group, { signal, patienceMs: this.#group.limits.maxLagMs });
       return this.#note(whole, startedAtMs);
     }
     const recent = await compareRecent(this.#group, this.#cleanSinceMs - DATE_MARGIN_MS, {
       signal,
-      patienceMs: PATIENCE_MS,
+      patienceMs: this.#group.limits.maxLagMs,
     });
     return this.#note(recent, startedAtMs);
   }

@@ -9,4 +9,5 @@ export const drilled: Gate = {
     const receipt = await readReceipt(postgres.checkpoints, entity.name, { signal });
     return [judgeReceipt(receipt, { entity, nowMs: clock.now(), maxAgeMs: limits.drillAgeMs })];
   },
+  ahead: true,
 };

@@ -20,6 +20,10 @@ export interface Gate {
   /** What it is called in a plan; its answers may be named more closely. */
   readonly name: string;
   readonly look: Look;
+  /** How a plan looks, where looking as a step does changes something. @default as a step does */
+  readonly foresee?: Look | 'left to the step';
+  /** Whether its answer means something before its step is the next one, so that a plan asks at once. @default false */
+  readonly ahead?: boolean;
 }
 
 /** One answer. */

@@ -1,15 +1,23 @@
-import type { GateAnswer, Phase, RelationalStore } from '@polyphase/core';
+import { type GateAnswer, isPolyphaseError, type Phase, type RelationalStore } from '@polyphase/core';
 import type { Comparison } from '../../reconcile/compare-stores.ts';
 import type { FeedWatch } from '../../relay/feed-watch.ts';
 import type { Group } from '../group.ts';
 import { Comparisons } from './comparisons.ts';
-import type { GatePlace } from './gate.ts';
+import { answer, type Gate, type GatePlace } from './gate.ts';
 import { gatesOf } from './gates-of-steps.ts';
 import { conflictsDecided, deadLettersMended } from './journal-empty.ts';
+
+/** A gate of a step that lies ahead. */
+export interface PlannedGate {
+  readonly name: string;
+  /** What it would answer now; undefined: it is asked when the step is the next one, or looking changes something and is left to it. */
+  readonly answers: readonly GateAnswer[] | undefined;
+}
 
 /** The gates of one group, with what they remember from step to step. Which step has which is told by {@link gatesOf}. */
 export class Gates {
   readonly #place: GatePlace;
+  readonly #foreseen = new Map<Gate, readonly GateAnswer[]>();
 
   constructor(options: {
     readonly group: Group;
@@ -30,6 +38,25 @@ export class Gates {
     return answers;
   }
 
+  /**
+   * What the gates of a step would answer now, all of them, looked at without changing anything. Of a step that is not the next one
+   * only those are asked whose answer means something already.
+   */
+  async foresee(
+    step: { readonly from: Phase; readonly to: Phase; readonly isNext: boolean },
+    signal: AbortSignal,
+  ): Promise<readonly PlannedGate[]> {
+    const planned: PlannedGate[] = [];
+    for (const gate of gatesOf(step.from, step.to)) {
+      const look = gate.foresee ?? gate.look;
+      const isAsked = look !== 'left to the step' && (step.isNext || gate.ahead === true);
+      if (isAsked && !this.#foreseen.has(gate))
+        this.#foreseen.set(gate, await told(gate, () => look(this.#place, signal)));
+      planned.push({ name: gate.name, answers: isAsked ? this.#foreseen.get(gate) : undefined });
+    }
+    return planned;
+  }
+
   /** Whether nothing waits in the journal for a person to say which of two bodies holds. */
   async conflictsDecided(signal: AbortSignal): Promise<readonly GateAnswer[]> {
     return conflictsDecided.look(this.#place, signal);
@@ -48,5 +75,15 @@ export class Gates {
   /** Forgets comparisons: the stores have changed hands since. */
   reset(): void {
     this.#place.comparisons.reset();
+  }
+}
+
+// A plan goes on where a store cannot be asked: that is an answer too.
+async function told(gate: Gate, look: () => Promise<readonly GateAnswer[]>): Promise<readonly GateAnswer[]> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!isPolyphaseError(error)) throw error;
+    return [answer(gate.name, false, error.message, 'an answer')];
   }
 }

@@ -1,23 +1,23 @@
+import type { GateAnswer } from '@polyphase/core';
 import { DRIFT } from '../../protocol-limits.ts';
 import { answer, type Gate } from './gate.ts';
-
-const MAX_LAG_MS = 5_000;
 
 /** Everything that was in Cosmos DB when this was asked first is in PostgreSQL. */
 export const backfilled: Gate = {
   name: 'backfill done',
-  look: async ({ watch }, signal) => {
-    const isRead = (await watch?.historyRead(signal)) === true;
-    return [
-      answer(
-        'backfill done',
-        isRead,
-        `end of the feed ${isRead ? 'reached' : 'not reached yet'}`,
-        'every change that was there when it began is in PostgreSQL',
-      ),
-    ];
-  },
+  look: async ({ watch }, signal) => [historyAnswer((await watch?.historyRead(signal)) === true)],
+  // Looking writes a marker into each range.
+  foresee: async ({ group }) => [historyAnswer(Number.isFinite(group.stalenessMs))],
 };
+
+function historyAnswer(isRead: boolean): GateAnswer {
+  return answer(
+    'backfill done',
+    isRead,
+    `end of the feed ${isRead ? 'reached' : 'not reached yet'}`,
+    'every change that was there when it began is in PostgreSQL: wait; a process with the role "relay" copies them',
+  );
+}
 
 /** A lease of phase 0 may let a process without PostgreSQL remove documents for good; what is compared before it ends proves nothing. */
 export const tombstonesLeft: Gate = {
@@ -38,12 +38,12 @@ export const tombstonesLeft: Gate = {
 /** PostgreSQL has held everything a moment ago. */
 export const following: Gate = {
   name: 'PostgreSQL follows',
-  look: async ({ group: { stalenessMs } }) => [
+  look: async ({ group: { stalenessMs, limits } }) => [
     answer(
       'PostgreSQL follows',
-      stalenessMs <= MAX_LAG_MS,
+      stalenessMs <= limits.maxLagMs,
       Number.isFinite(stalenessMs) ? `up to date ${Math.round(stalenessMs)} ms ago` : 'not up to date yet',
-      `up to date within ${MAX_LAG_MS} ms`,
+      `up to date within ${limits.maxLagMs} ms: a process with the role "relay" reads the change feed, and its trouble notices say what keeps it`,
     ),
   ],
 };
@@ -56,9 +56,9 @@ export const reverseSmall: Gate = {
     return [
       answer(
         'Cosmos DB follows',
-        lag.oldestMs <= MAX_LAG_MS,
+        lag.oldestMs <= group.limits.maxLagMs,
         `${lag.count} keys to copy, the oldest since ${Math.round(lag.oldestMs)} ms`,
-        `none older than ${MAX_LAG_MS} ms; what keeps one back is told by the notices "trouble"`,
+        `none older than ${group.limits.maxLagMs} ms: processes with the role "relay" copy them; what keeps one back is told by the notices "trouble"`,
       ),
     ];
   },

@@ -3,10 +3,6 @@ import { shadowAnswers } from '../../shadow/shadow-gate.ts';
 import { describe } from './comparisons.ts';
 import { answer, type Gate, type GatePlace } from './gate.ts';
 
-// One round of recently changed records before a seal: this small, or the seal would hold calls for too long.
-const ROUND_RECORDS = 2_000;
-const ROUND_MS = 1_000;
-
 /** Both stores hold the same, as a comparison that begins now finds. */
 export const sameInBoth: Gate = {
   name: 'both stores hold the same',
@@ -23,6 +19,7 @@ export const sameLately: Gate = {
 export const recentSame: Gate = {
   name: 'recent writes are the same in both stores',
   look: async ({ group, comparisons }, signal) => {
+    const { roundRecords, roundMs } = group.limits;
     const round = await comparisons.sinceClean(signal);
     const tookMs = group.clock.monotonic() - round.startedAt;
     return [
@@ -34,9 +31,9 @@ export const recentSame: Gate = {
       ),
       answer(
         'a round is short enough to hold calls for',
-        round.compared <= ROUND_RECORDS && tookMs <= ROUND_MS,
+        round.compared <= roundRecords && tookMs <= roundMs,
         `${round.compared} records in ${Math.round(tookMs)} ms`,
-        `${ROUND_RECORDS} records and ${ROUND_MS} ms at most; write less for a moment`,
+        `${roundRecords} records and ${roundMs} ms at most, or the seal would hold calls for too long; write less for a moment, or raise protocol.roundRecords and protocol.round`,
       ),
     ];
   },

@@ -1,9 +1,18 @@
 import type { Gate } from './gate.ts';
 
+/** The container fits, and whoever else reads it has been thought of. */
+export const documentsAdopted: Gate = {
+  name: 'container fits',
+  look: async ({ group }, signal) =>
+    (await group.stores.cosmos?.verify(group.entity, { adopting: true, signal })) ?? [],
+  ahead: true,
+};
+
 /** The container fits. Looked at again on the way: somebody may have changed it, its default time to live above all. */
 export const documentsFit: Gate = {
   name: 'container fits',
   look: async ({ group }, signal) => (await group.stores.cosmos?.verify(group.entity, { signal })) ?? [],
+  ahead: true,
 };
 
 /** The table fits. Before PostgreSQL can be the authority, its unique indexes must hold every row: values that clash are kept out. */
@@ -19,4 +28,5 @@ export const rowsPrepared: Gate = {
     await place.postgres.prepare([place.group.entity], { signal });
     return rowsFit.look(place, signal);
   },
+  foresee: rowsFit.look,
 };
