@@ -18,6 +18,8 @@ const wish = { phase: '2', flip: 'auto', revision: 1 } as const;
 export interface FeedHooks {
   /** Runs when a page was read, before anybody has it. */
   readonly afterPage?: () => Promise<unknown>;
+  /** Runs before the ranges are told. */
+  readonly beforeRanges?: () => Promise<unknown>;
   /** Runs before a marker is written. */
   readonly beforeMark?: () => Promise<unknown>;
   /** Changes in a page, at most. @default what the relay asks for */
@@ -115,7 +117,10 @@ export class RelayFleet {
       },
       onStalled: (stalled) => stalls.push(stalled),
     });
-    if (roles.copies !== false) loops.start('relay', () => relay.share(loops.signal));
+    if (roles.copies !== false) {
+      loops.start('ranges', () => relay.look(loops.signal));
+      loops.start('relay', () => relay.share(loops.signal));
+    }
     if (roles.watches !== false) loops.start('pulse', () => pulse.turn(loops.signal));
     let isStopped = false;
     const stop = async (): Promise<void> => {
@@ -195,7 +200,10 @@ export class RelayFleet {
 
 function hooked(feed: ChangeFeed, hooks: FeedHooks): ChangeFeed {
   return {
-    ranges: (options) => feed.ranges(options),
+    ranges: async (options) => {
+      await hooks.beforeRanges?.();
+      return feed.ranges(options);
+    },
     positionOf: (range, known) => feed.positionOf(range, known),
     passed: (position, marker) => feed.passed(position, marker),
     behind: (position, marker) => feed.behind(position, marker),

@@ -11,8 +11,9 @@ import { withinTime } from '../phases/time-limit.ts';
 import { FeedMarkers, type MarkerSet } from './feed-markers.ts';
 import { StallAlarm, type StalledRange } from './stall-alarm.ts';
 
-/** Time between two markers where reads count on them, and else. Each marker is a write. */
+/** Time between two markers where reads count on them; where shadow reads do; and else between two pairs. Each marker is a write. */
 const FAST_MS = 100;
+const SHADOW_MS = 250;
 const SLOW_MS = 1_000;
 /** Pause between two looks at a marker that is on its way. */
 const FAST_LOOK_MS = 50;
@@ -151,10 +152,12 @@ export class FeedPulse {
   // Where reads count on it, each set is the second one of the set before. Else two are sent, and then none for a while.
   async #passed({ sentAt }: MarkerSet, signal: AbortSignal): Promise<void> {
     const { group, onFresh } = this.#options;
+    const { inline, freshReads } = group.rules;
     const first = this.#passedAt;
     this.#sent = undefined;
-    this.#passedAt = first === undefined || group.rules.inline ? sentAt : undefined;
-    this.#dueAt = sentAt + (this.#passedAt === undefined ? SLOW_MS : FAST_MS);
+    this.#passedAt = first === undefined || inline ? sentAt : undefined;
+    const nextMs = inline && !freshReads ? SHADOW_MS : FAST_MS;
+    this.#dueAt = sentAt + (this.#passedAt === undefined ? SLOW_MS : nextMs);
     if (first !== undefined) await onFresh(first, signal);
   }
 

@@ -5,14 +5,11 @@ import {
   type LeaseManager,
   RangeLeases,
   type RequestCost,
-  TimeoutError,
 } from '@polyphase/core';
 import type { BackfillLedger } from '../backfill/backfill-ledger.ts';
 import type { Pace } from '../backfill/pace.ts';
 import { pageBytes } from '../backfill/page-bytes.ts';
 import type { Group } from '../phases/group.ts';
-import { orAborted } from '../phases/or-aborted.ts';
-import { withinTime } from '../phases/time-limit.ts';
 import { Lanes } from './lanes.ts';
 import { PageCopier } from './page-copier.ts';
 import { RangeRelay } from './range-relay.ts';
@@ -66,7 +63,6 @@ export class FeedRelay {
   readonly #lanes = new Lanes({ lanes: PAGES_AT_ONCE });
   readonly #readers = new Map<string, Promise<void>>();
   #ranges: readonly string[] = [];
-  #lookAt = Number.NEGATIVE_INFINITY;
   #read = 0;
   #requestUnits = 0;
 
@@ -89,22 +85,33 @@ export class FeedRelay {
     return { read: this.#read, historyRead: !this.#isHistory, requestUnits: this.#requestUnits };
   }
 
+  /**
+   * One turn at the ranges: learns which there are now. Apart from the leases, so that those are renewed however long Cosmos DB takes to
+   * answer. Answers when to do so again.
+   */
+  async look(signal: AbortSignal): Promise<number> {
+    const { group, feed, goesOn } = this.#options;
+    const { pollMs, memberLeaseMs } = group.limits;
+    if (!goesOn()) {
+      this.#ranges = [];
+      return pollMs;
+    }
+    this.#ranges = (await feed.ranges({ signal })).map(({ id }) => id);
+    // Seldom: it is a request, and a range that was split can be read as a whole meanwhile.
+    return Math.max(pollMs, memberLeaseMs / 2);
+  }
+
   /** One turn at the leases: renews, takes and gives up ranges, and copies those that this process has. Answers when to do so again. */
   async share(signal: AbortSignal): Promise<number> {
     const { group, goesOn } = this.#options;
     const { pollMs, memberLeaseMs } = group.limits;
     if (!goesOn()) {
-      this.#ranges = [];
-      this.#lookAt = Number.NEGATIVE_INFINITY;
       if (this.#readers.size === 0) await this.#shared.leave();
       return pollMs;
     }
-    const isNew = this.#ranges.length === 0;
-    if (!isNew) await this.#shared.round(this.#ranges, signal);
-    if (group.clock.monotonic() >= this.#lookAt) await this.#look(signal);
-    if (isNew && this.#ranges.length > 0) await this.#shared.round(this.#ranges, signal);
-    for (const held of this.#shared.held) this.#follow(held, signal);
-    return isNew && this.#ranges.length === 0 ? pollMs : Math.max(pollMs, memberLeaseMs / 8);
+    if (this.#ranges.length === 0) return pollMs;
+    for (const held of await this.#shared.round(this.#ranges, signal)) this.#follow(held, signal);
+    return Math.max(pollMs, memberLeaseMs / 8);
   }
 
   /** Resolves when nothing is copied here any more. Call it once the signal of every turn has aborted. */
@@ -119,27 +126,6 @@ export class FeedRelay {
 
   get #isHistory(): boolean {
     return this.#options.group.stalenessMs === Number.POSITIVE_INFINITY;
-  }
-
-  // Bounded, and no failure of the turn: however long Cosmos DB takes to answer, what is held is renewed.
-  async #look(signal: AbortSignal): Promise<void> {
-    const { group, feed, onTrouble } = this.#options;
-    const { clock, entity, limits } = group;
-    const ms = limits.memberLeaseMs / 4;
-    const late = () =>
-      new TimeoutError({ message: 'Cosmos DB did not tell the feed ranges in time', entity: entity.name });
-    // Seldom: it is a request, and a range that was split can be read as a whole meanwhile.
-    this.#lookAt = clock.monotonic() + limits.memberLeaseMs / 2;
-    try {
-      const ranges = await withinTime({ clock, ms, signal, late }, (bounded) =>
-        orAborted(feed.ranges({ signal: bounded }), bounded),
-      );
-      this.#ranges = ranges.map(({ id }) => id);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#lookAt = clock.monotonic() + limits.pollMs;
-      onTrouble(error);
-    }
   }
 
   #follow(held: HeldRange, signal: AbortSignal): void {
@@ -161,11 +147,7 @@ export class FeedRelay {
         if (this.#isHistory) ledger.add({ records, bytes: pageBytes(page), ...copied });
         if (copied.applied > 0) onCopied(copied.applied);
       },
-      onTrouble: (error) => {
-        // It may be a range no more.
-        this.#lookAt = Number.NEGATIVE_INFINITY;
-        onTrouble(error);
-      },
+      onTrouble,
     });
     const reading = reader.run(signal).finally(() => this.#readers.delete(held.range));
     this.#readers.set(held.range, reading);

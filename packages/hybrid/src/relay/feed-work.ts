@@ -82,7 +82,10 @@ export class FeedWork {
   /** Starts the loops that the roles of this process want. */
   start(loops: Loops, roles: ReadonlySet<Role>): void {
     const { signal } = loops;
-    if (roles.has('relay')) loops.start('feed relay', () => this.#relay.share(signal));
+    if (roles.has('relay')) {
+      loops.start('feed ranges', () => this.#relay.look(signal));
+      loops.start('feed relay', () => this.#relay.share(signal));
+    }
     // A controller watches as well: that nobody copies at all is told, too.
     if (roles.has('relay') || roles.has('controller'))
       loops.start('feed pulse', () => this.#pulse.turn(signal));

@@ -16,6 +16,8 @@ import type { CopiedPage, PageCopier } from './page-copier.ts';
 
 const PAGE = 500;
 const LONGEST_IDLE_MS = 100;
+/** Pause after a page that was not full, so that the next one holds more than what was written in the moment that this one took. */
+const GATHER_MS = 50;
 const LONGEST_BACKOFF_MS = 5_000;
 
 /** What {@link RangeRelay} works with. */
@@ -93,7 +95,9 @@ export class RangeRelay {
     const page = await feed.read({ id: this.#held.range }, position, { limit: PAGE, signal, meter });
     if (page.changes.length > 0 || page.position !== position) await this.#copy({ page, row }, lease, signal);
     this.#failures = 0;
-    return page.idle ? Math.min(group.limits.pollMs, LONGEST_IDLE_MS) : 0;
+    if (page.idle) return Math.min(group.limits.pollMs, LONGEST_IDLE_MS);
+    const isFull = page.changes.length >= PAGE || this.#options.isHistory();
+    return isFull ? 0 : Math.min(group.limits.pollMs, GATHER_MS);
   }
 
   async #find(signal: AbortSignal): Promise<Place> {
