@@ -31,6 +31,8 @@ export interface VerifyOptions extends CallOptions {
    * @default false
    */
   readonly adopting?: boolean | undefined;
+  /** Names of the entities that change together with this one in units of work. @default none */
+  readonly together?: readonly string[] | undefined;
 }
 
 /** What both kinds of store offer. Whoever made the driver's client closes it; closing a store stops only what the store started. */

@@ -32,6 +32,7 @@ import { createRunUnit } from './cosmos-unit-of-work.ts';
 import { checkFit, checkIdField, verifyEntity } from './cosmos-verify.ts';
 import type { Discriminator } from './discriminator.ts';
 import { type RequestCharge, RequestCharges } from './request-charge.ts';
+import { unitsAnswers } from './units-fit.ts';
 import { writeRegionAnswer } from './write-region.ts';
 
 /** What {@link cosmosStore} takes. */
@@ -123,8 +124,13 @@ class ContainerStore implements CosmosStore {
     return [
       await writeRegionAnswer(parts.items, options),
       ...(await verifyEntity(parts, options)),
+      ...unitsAnswers(parts.placed, this.#placesOf(options.together)),
       ...(options.adopting === true ? [await otherReadersAnswer(parts, parts.placed, options)] : []),
     ];
+  }
+
+  #placesOf(names: readonly string[] = []): ReadonlyMap<string, PlacedEntity | undefined> {
+    return new Map(names.map((name) => [name, this.#parts.get(name)?.placed]));
   }
 
   #partsOf(entity: Entity): EntityParts {

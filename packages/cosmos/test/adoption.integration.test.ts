@@ -114,3 +114,43 @@ describe('other readers', () => {
     expect(make).toThrow(/map\.accounts\.otherReaders must be "acknowledged"/);
   });
 });
+
+describe('units of work', () => {
+  const Session = defineEntity({
+    name: 'sessions',
+    schema: z.object({ id: z.string(), tenantId: z.string() }),
+    key: { partition: 'tenantId', id: 'id' },
+  });
+  const unitsOf = async (map: CosmosMap) => {
+    const { database } = await setUp();
+    const store = cosmosStore({ database, map });
+    store.records(Account);
+    store.records(Session);
+    const ask = async (together?: readonly string[]) =>
+      named(await store.verify(Account, { together }), 'units of work');
+    return ask;
+  };
+
+  it('fit where entities that move together share a container and a partition key', async () => {
+    const ask = await unitsOf({
+      accounts: { discriminator: { type: 'account' } },
+      sessions: { container: 'accounts', discriminator: { type: 'session' } },
+    });
+    expect(await ask(['accounts', 'sessions'])).toMatchObject({ passed: true });
+    expect(await ask()).toBeUndefined();
+    expect(await ask(['accounts'])).toBeUndefined();
+  });
+
+  it('do not where they are apart, or one is not known', async () => {
+    const ask = await unitsOf({});
+    expect(await ask(['accounts', 'sessions'])).toMatchObject({
+      passed: false,
+      seen: 'accounts in container "accounts" by /tenantId; sessions in container "sessions" by /tenantId',
+      wanted: expect.stringContaining('take those that are apart out of the group in config'),
+    });
+    expect(await ask(['accounts', 'orders'])).toMatchObject({
+      passed: false,
+      seen: expect.stringContaining('orders not registered here'),
+    });
+  });
+});

@@ -1,17 +1,22 @@
 import type { Gate } from './gate.ts';
 
-/** The container fits, and whoever else reads it has been thought of. */
+/** The container fits, also what changes together with the entity, and whoever else reads it has been thought of. */
 export const documentsAdopted: Gate = {
   name: 'container fits',
   look: async ({ group }, signal) =>
-    (await group.stores.cosmos?.verify(group.entity, { adopting: true, signal })) ?? [],
+    (await group.stores.cosmos?.verify(group.entity, {
+      adopting: true,
+      together: group.row?.wish.together,
+      signal,
+    })) ?? [],
   ahead: true,
 };
 
 /** The container fits. Looked at again on the way: somebody may have changed it, its default time to live above all. */
 export const documentsFit: Gate = {
   name: 'container fits',
-  look: async ({ group }, signal) => (await group.stores.cosmos?.verify(group.entity, { signal })) ?? [],
+  look: async ({ group }, signal) =>
+    (await group.stores.cosmos?.verify(group.entity, { together: group.row?.wish.together, signal })) ?? [],
   ahead: true,
 };
 
