@@ -53,6 +53,29 @@ const heldOf = ({ shared }: Worker, range: string): HeldRange => {
 };
 
 describe('RangeLeases', () => {
+  it('does not wait for leases of before the store’s clock was set back', async () => {
+    const old = { holder: 'gone', token: 1, remainingMs: 3_600_000 };
+    const { join, turns, counts } = fleet({
+      ranges: 3,
+      // The store shows them, an hour long, and gives them to whoever asks.
+      through: (leases) => ({
+        acquire: leases.acquire.bind(leases),
+        renew: leases.renew.bind(leases),
+        release: leases.release.bind(leases),
+        list: async (prefix, options) => {
+          const there = await leases.list(prefix, options);
+          return new Map([
+            ...['r0', 'r1', 'r2'].map((range) => [`feed:range:${range}`, old] as const),
+            ...there,
+          ]);
+        },
+      }),
+    });
+    join('a');
+    await turns(1);
+    expect(counts()).toEqual([3]);
+  });
+
   it('gives one worker everything, and each that joins its share, within two turns', async () => {
     const { join, turns, counts, workers } = fleet({ ranges: 7 });
     join('a');

@@ -153,6 +153,34 @@ describeWith('postgres')('a Cosmos DB', { timeout: 60_000 }, () => {
     expect(await writers.end()).toEqual([]);
     expect(await place.differences()).toEqual([]);
   });
+
+  test('whose container is made anew while nobody looks: what a process without PostgreSQL adds comes along, and replaces nothing', async () => {
+    const before = await place.open('6');
+    await before.reached('6');
+    await before.notes.create({ id: 'kept', owner: 'a', text: 'x' });
+    expect(await place.differences()).toEqual([]);
+    await before.hybrid.close();
+    await place.container.delete();
+    await place.createContainer();
+    const alone = await place.open('0', { stores: 'cosmos', protocol: { hold: 50 } });
+    await alone.notes.create({ id: 'new', owner: 'a', text: 'theirs' });
+    await alone.notes.create({ id: 'kept', owner: 'a', text: 'theirs' });
+    const process = await place.open('6');
+    await process.reached('6');
+    await vi.waitFor(
+      () =>
+        expect(alone.notes.upsert({ id: 'late', owner: 'a', text: 'x' })).rejects.toThrow(
+          'no lease to write',
+        ),
+      { timeout: 10_000 },
+    );
+    await startOver(place);
+    await vi.waitFor(
+      async () => expect((await process.notes.get({ id: 'new', owner: 'a' }))?.value.text).toBe('theirs'),
+      { timeout: 10_000 },
+    );
+    expect((await process.notes.get({ id: 'kept', owner: 'a' }))?.value.text).toBe('x');
+  });
 });
 
 async function startOver({ stores, entity }: FaultPlace): Promise<void> {
