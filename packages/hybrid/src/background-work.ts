@@ -229,8 +229,15 @@ export class BackgroundWork {
     const { group } = this.#options;
     const { signal } = this.#loops;
     if (!this.#joined || !(await this.#walks.take(signal))) return group.limits.pollMs;
-    if (await this.#controller.step(signal)) return 0;
-    await this.#blocked.tell(this.#controller.blockedBy, this.#walks, signal);
+    const tell = () => this.#blocked.tell(this.#controller.blockedBy, this.#walks, signal);
+    try {
+      if (await this.#controller.step(signal)) return 0;
+    } catch (error) {
+      // Why it failed is said here in any case; the others hear of it where the store can be asked.
+      await tell().catch(() => undefined);
+      throw error;
+    }
+    await tell();
     return group.limits.pollMs;
   }
 

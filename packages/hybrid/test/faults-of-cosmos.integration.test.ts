@@ -39,13 +39,16 @@ describeWith('postgres')('a Cosmos DB', { timeout: 60_000 }, () => {
   test('that answers 429 for long while PostgreSQL is the authority: calls go on, the way back waits and says why', async () => {
     const process = await place.open('6');
     await process.reached('6');
+    // One of them walks, and the other hears from it why it does not get on.
+    const other = await place.open('6');
     const writers = new Writers([process]);
     await writers.goOn();
     const busy = place.emulator.faults.add({ status: 429, retryAfterMs: 20, count: ALWAYS });
     await process.wish('2');
     await pause(LONG_MS);
     await writers.goOn();
-    expect(await process.blocked('step')).toMatchObject({ seen: expect.stringContaining('less load') });
+    for (const each of [process, other])
+      expect(await each.blocked('step')).toMatchObject({ seen: expect.stringContaining('less load') });
     expect(process.hybrid.status('notes').phase).toBe('6');
     expect(writers.codes).toEqual(new Set());
     busy.remove();
