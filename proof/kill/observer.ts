@@ -14,9 +14,9 @@ export interface ObserverOptions {
 }
 
 const ROW = `select c.phase, c.epoch::int, c.term,
-    coalesce((select string_agg(name || revision, ' ' order by name) from polyphase.checkpoint), '') as checkpoints,
+    coalesce((select string_agg(name || revision, ' ' order by name) from polyphase.checkpoint where name like 'feed:%'), '') as checkpoints,
     (select holder from polyphase.lease where name = 'controller:notes') as controller,
-    (select holder from polyphase.lease where name = 'relay:notes') as relay
+    (select holder from polyphase.lease where name like 'feed:notes:range:%' and holder is not null order by name limit 1) as relay
   from polyphase.control c where group_name = 'notes'`;
 const MARKERS = "select value c._etag from c where c._h.k = 'marker'";
 const MARKING = new Set(['4', '5', '6', "5'"]);
