@@ -8,9 +8,9 @@ import {
   type RelationalStore,
   type Wish,
 } from '@polyphase/core';
-import type { Pace } from './backfill/pace.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
 import { Loops } from './loops.ts';
+import type { Pace } from './pace/pace.ts';
 import { BlockedNote } from './phases/blocked-note.ts';
 import { Controller } from './phases/controller.ts';
 import type { Group } from './phases/group.ts';

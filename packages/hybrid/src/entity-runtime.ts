@@ -12,11 +12,11 @@ import {
   type Wish,
   type WriteResult,
 } from '@polyphase/core';
-import type { Pace } from './backfill/pace.ts';
 import { BackgroundWork } from './background-work.ts';
 import { DataRouter } from './data-router.ts';
 import { EntityRecords } from './entity-records.ts';
 import type { HybridNotices } from './hybrid-notices.ts';
+import type { Pace } from './pace/pace.ts';
 import type { Controller } from './phases/controller.ts';
 import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';

@@ -9,7 +9,6 @@ import {
   StoreRepository,
   systemClock,
 } from '@polyphase/core';
-import { Pace } from './backfill/pace.ts';
 import { ConfigFollower, type ConfigFollowerOptions } from './config/config-follower.ts';
 import { checkRevision, resolveConfig } from './config/resolve-config.ts';
 import { EntityRuntime } from './entity-runtime.ts';
@@ -18,6 +17,7 @@ import type { ConfigFor, HybridOptions, HybridStores } from './hybrid-options.ts
 import type { RepositoryOf } from './hybrid-repository.ts';
 import { type EntityStatus, type PlannedStep, planOf, statusOf } from './hybrid-status.ts';
 import { HybridTransaction, type HybridUnit, type TransactionOptions } from './hybrid-transaction.ts';
+import { Pace } from './pace/pace.ts';
 import { type EntityPlan, type PlanOptions, planEntity } from './plan-entity.ts';
 import { protocolLimits } from './protocol-limits.ts';
 import { ROLES, type Role } from './roles.ts';

@@ -5,13 +5,13 @@ import {
   type NoticeListener,
   Notices,
 } from '@polyphase/core';
+import { Pace } from '../pace/pace.ts';
 import { checkpointName } from '../relay/checkpoint-name.ts';
 import { BackfillControl, type BackfillWish } from './backfill-control.ts';
 import { BackfillLedger } from './backfill-ledger.ts';
 import { type BackfillOptions, type BackfillSettings, backfillSettings } from './backfill-options.ts';
 import { type BackfillProgress, ProgressStream } from './backfill-progress.ts';
 import { EntityBackfill } from './entity-backfill.ts';
-import { Pace } from './pace.ts';
 import { type BackfillEstimate, planBackfill } from './plan-backfill.ts';
 
 /** What a backfill tells whoever listens. Names are stable; payloads may gain fields. */

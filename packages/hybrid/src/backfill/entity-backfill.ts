@@ -10,13 +10,13 @@ import {
   UnknownOutcomeError,
 } from '@polyphase/core';
 import { Loops } from '../loops.ts';
+import type { Pace } from '../pace/pace.ts';
 import { FeedWatch } from '../relay/feed-watch.ts';
 import type { CopySides } from '../relay/judge-page.ts';
 import type { BackfillControl } from './backfill-control.ts';
 import { BackfillLedger } from './backfill-ledger.ts';
 import type { BackfillSettings } from './backfill-options.ts';
 import type { BackfillProgress, BackfillState } from './backfill-progress.ts';
-import type { Pace } from './pace.ts';
 import { RangeCopier } from './range-copier.ts';
 import { TimeLeft } from './time-left.ts';
 

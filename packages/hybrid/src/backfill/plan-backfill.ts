@@ -6,9 +6,9 @@ import {
   type RequestCost,
   UNSTAMPED,
 } from '@polyphase/core';
+import type { Pace } from '../pace/pace.ts';
+import { changeBytes } from '../pace/page-bytes.ts';
 import type { BackfillSettings } from './backfill-options.ts';
-import type { Pace } from './pace.ts';
-import { changeBytes } from './page-bytes.ts';
 
 /** A document that could not be stored. */
 export interface UnmappableDocument {

@@ -1,11 +1,11 @@
 import type { ChangeFeed, Checkpoint, CheckpointStore, Clock, ControlRow, HeldRange } from '@polyphase/core';
+import type { Pace } from '../pace/pace.ts';
+import { pageBytes } from '../pace/page-bytes.ts';
+import { startWaiting } from '../pace/waited.ts';
 import { checkpointName } from '../relay/checkpoint-name.ts';
 import type { CopySides, FoundPage } from '../relay/judge-page.ts';
 import { PageCopier } from '../relay/page-copier.ts';
 import type { BackfillCounts } from './backfill-ledger.ts';
-import type { Pace } from './pace.ts';
-import { pageBytes } from './page-bytes.ts';
-import { startWaiting } from './waited.ts';
 
 const PAGE = 500;
 

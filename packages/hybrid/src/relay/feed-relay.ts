@@ -7,8 +7,8 @@ import {
   type RequestCost,
 } from '@polyphase/core';
 import type { BackfillLedger } from '../backfill/backfill-ledger.ts';
-import type { Pace } from '../backfill/pace.ts';
-import { pageBytes } from '../backfill/page-bytes.ts';
+import type { Pace } from '../pace/pace.ts';
+import { pageBytes } from '../pace/page-bytes.ts';
 import type { Group } from '../phases/group.ts';
 import { Lanes } from './lanes.ts';
 import { PageCopier } from './page-copier.ts';

@@ -1,7 +1,7 @@
 import type { ChangeFeed, DocumentStore, RelationalStore } from '@polyphase/core';
 import { BackfillLedger } from '../backfill/backfill-ledger.ts';
-import type { Pace } from '../backfill/pace.ts';
 import type { Loops } from '../loops.ts';
+import type { Pace } from '../pace/pace.ts';
 import type { Group } from '../phases/group.ts';
 import type { Role } from '../roles.ts';
 import { FeedPulse } from './feed-pulse.ts';

@@ -5,9 +5,9 @@ import {
   type HeldRange,
   type RequestMeter,
 } from '@polyphase/core';
-import type { Pace } from '../backfill/pace.ts';
-import { pageBytes } from '../backfill/page-bytes.ts';
-import { startWaiting } from '../backfill/waited.ts';
+import type { Pace } from '../pace/pace.ts';
+import { pageBytes } from '../pace/page-bytes.ts';
+import { startWaiting } from '../pace/waited.ts';
 import type { Group } from '../phases/group.ts';
 import { checkpointName } from './checkpoint-name.ts';
 import type { FoundPage } from './judge-page.ts';
