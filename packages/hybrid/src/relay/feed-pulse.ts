@@ -51,7 +51,7 @@ export class FeedPulse {
   readonly #markers: FeedMarkers;
   readonly #alarm: StallAlarm;
   #sent: MarkerSet | undefined;
-  #passedAt: number | undefined;
+  #first: { readonly sentAt: number; readonly passedAt: number } | undefined;
   #silentSince: number | undefined;
   #lagChanges: number | undefined;
   #dueAt = Number.NEGATIVE_INFINITY;
@@ -153,17 +153,19 @@ export class FeedPulse {
   async #passed({ sentAt }: MarkerSet, signal: AbortSignal): Promise<void> {
     const { group, onFresh } = this.#options;
     const { inline, freshReads } = group.rules;
-    const first = this.#passedAt;
+    const first = this.#first;
+    // A set of a turn that was given up, whose answer came late, is no second one.
+    const isProof = first !== undefined && sentAt >= first.passedAt;
     this.#sent = undefined;
-    this.#passedAt = first === undefined || inline ? sentAt : undefined;
+    this.#first = isProof && !inline ? undefined : { sentAt, passedAt: group.clock.monotonic() };
     const nextMs = inline && !freshReads ? SHADOW_MS : FAST_MS;
-    this.#dueAt = sentAt + (this.#passedAt === undefined ? SLOW_MS : nextMs);
-    if (first !== undefined) await onFresh(first, signal);
+    this.#dueAt = sentAt + (this.#first === undefined ? SLOW_MS : nextMs);
+    if (isProof) await onFresh(first.sentAt, signal);
   }
 
   #forget(): void {
     this.#sent = undefined;
-    this.#passedAt = undefined;
+    this.#first = undefined;
     this.#silentSince = undefined;
     this.#lagChanges = undefined;
     this.#alarm.forget();
