@@ -75,6 +75,29 @@ describeWith('postgres')('migrations', () => {
     });
   });
 
+  it('columns of the SDK that an earlier version did not know are missed, and added', async () => {
+    const entity = defineEntity({ name: 'upgraded', schema: z.object(base), key });
+    const store = postgresStore({ pool, schema: 'upgrading' });
+    await store.prepare([entity]);
+    const later = {
+      member: 'supports',
+      control: 'wish_together',
+    };
+    for (const [table, column] of Object.entries(later))
+      await pool.query(`alter table polyphase.${table} drop column ${column}`);
+    await pool.query(
+      "delete from polyphase.kysely_migration where name in ('000008-together', '000009-member-supports')",
+    );
+    const answers = await store.verify(entity);
+    expect(answers.find(({ name }) => name === 'postgres-sdk-tables')).toMatchObject({
+      passed: false,
+      seen: expect.stringMatching(/control\.wish_together is missing.*member\.supports is missing/),
+    });
+    await store.prepare([entity]);
+    for (const [table, column] of Object.entries(later))
+      expect(await tableOf('polyphase', table)).toHaveProperty(column);
+  });
+
   it('types are exact, and what has no column of its own is kept all the same', async () => {
     const long = 'f'.repeat(64);
     const odd = [
