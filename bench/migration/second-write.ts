@@ -19,7 +19,8 @@ const WRITES = 150;
 /** Measures one round: medians over writes that take turns, one at a time. */
 export async function measureSecondWrite({ hybrid, pool }: Opened, round: number): Promise<SecondWrite> {
   const [alone, both] = [hybrid.repository(Alone), hybrid.repository(Both)];
-  const copies = postgresStore({ pool }).records(Both);
+  // Into the table of the entity that stays: in the other one, rows without a document would close the gates.
+  const copies = postgresStore({ pool }).records(Alone);
   const figures = { alone: [] as number[], both: [] as number[], inline: [] as number[] };
   for (let n = 0; n < WRITES; n += 1) {
     const value = { id: `${round}-${n}`, owner: `owner ${n % 20}`, text: 'x'.repeat(300), n };
