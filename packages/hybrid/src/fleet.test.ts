@@ -1,5 +1,5 @@
 import { isPolyphaseError, type JsonObject } from '@polyphase/core';
-import { memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import { memoryCacheStore, memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
 import { manualClock } from '@polyphase/core/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultPlan, faultyStores } from '../test/faulty-stores.ts';
@@ -20,20 +20,22 @@ class Fleet {
   readonly clock = manualClock();
   readonly cosmos = memoryDocumentStore({ clock: this.clock, ranges: 2 });
   readonly postgres = memoryRelationalStore({ clock: this.clock });
+  readonly cache = memoryCacheStore({ clock: this.clock });
   readonly #opened: Opened[] = [];
   #revision = 1;
 
   /** A process that wants nothing new. */
   async join(
     roles: Roles,
-    { plan = new FaultPlan(), alone = false }: { plan?: FaultPlan; alone?: boolean } = {},
+    options: { plan?: FaultPlan; alone?: boolean; policy?: JsonObject } = {},
   ): Promise<Opened> {
-    const stores = faultyStores(this, plan);
+    const { plan = new FaultPlan(), alone = false, policy = { policy: 'cosmos-only' } } = options;
+    const { cosmos, postgres } = faultyStores(this, plan);
     const hybrid = await this.passing(
       createHybrid<HybridStores, readonly [typeof Note]>({
-        stores: alone ? { cosmos: stores.cosmos } : stores,
+        stores: { cosmos, ...(!alone && { postgres }), cache: this.cache },
         entities: [Note],
-        config: configOf(1, { policy: 'cosmos-only' }),
+        config: configOf(1, policy),
         protocol,
         clock: this.clock,
         ...(roles && { roles }),
@@ -286,6 +288,25 @@ describe('a process without PostgreSQL in a fleet', () => {
     expect(await world.passing(outcomeOf(page))).toBe('connection');
     isThrottled = false;
     expect(await world.passing(outcomeOf(alone.get(key('1'))))).toBe('sealed');
+  });
+
+  it('shares its cache with the others after the way back, though it heard of no term but from the permit', async () => {
+    const world = fleet();
+    const cached = (over: JsonObject) => ({ policy: 'cached', ttl: '1h', over });
+    const policy = cached({ policy: 'cosmos-only' });
+    const alone = (await world.join(undefined, { alone: true, policy })).repository(Note);
+    const full = await world.join(undefined, { policy });
+    const notes = full.repository(Note);
+    await world.passing(notes.create({ ...key('1'), text: 'x' }));
+    await world.wish(full, cached(POSTGRES));
+    await world.reached(full, '6');
+    await world.wish(full, cached(DUAL));
+    await world.reached(full, '2');
+    // The first read takes a lease, and so hears of the term; the second fills the cache; the third is answered by it.
+    for (const _ of ['lease', 'fill', 'hit'])
+      expect((await world.passing(alone.get(key('1'))))?.value.text).toBe('x');
+    await world.passing(notes.patch(key('1'), { text: 'y' }));
+    expect((await world.passing(alone.get(key('1'))))?.value.text).toBe('y');
   });
 });
 

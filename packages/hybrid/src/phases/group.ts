@@ -126,8 +126,10 @@ export class Group {
 
   /** The term of the authority, as far as this process knows. */
   get term(): number {
-    if (this.#view.kind === 'row') return this.#view.row.term;
-    return this.#view.kind === 'permit' ? this.#view.term : 1;
+    const leased = this.#permitLease?.lastTerm ?? 1;
+    if (this.#view.kind === 'unknown') return leased;
+    // A process that cannot see the row, or has not seen it lately, hears of a new term from the permit.
+    return Math.max(leased, this.#view.kind === 'row' ? this.#view.row.term : this.#view.term);
   }
 
   /** Refuses every call from now on, those that are held at once: this process has ended. */

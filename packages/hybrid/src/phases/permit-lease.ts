@@ -20,6 +20,7 @@ export class PermitLease {
   #held: HeldLease | undefined;
   #renewal: Promise<HeldLease | undefined> | undefined;
   #generation = 0;
+  #lastTerm = 1;
 
   constructor(options: {
     readonly permits: PermitStore;
@@ -36,6 +37,11 @@ export class PermitLease {
   /** The term of a lease that is valid now: the authority cannot have left Cosmos DB yet. */
   get provenTerm(): number | undefined {
     return this.#valid()?.term;
+  }
+
+  /** The highest term that a lease was granted in: the authority is of that term, or of a later one. */
+  get lastTerm(): number {
+    return this.#lastTerm;
   }
 
   /**
@@ -98,6 +104,7 @@ export class PermitLease {
     const generation = this.#generation;
     const askedAt = this.#clock.monotonic();
     const lease = await this.#permits.renew(this.#group, this.#holder);
+    this.#lastTerm = Math.max(this.#lastTerm, lease?.term ?? 1);
     if (generation !== this.#generation) return undefined;
     this.#held = lease && { ...lease, endsAt: askedAt + lease.leaseMs };
     return this.#valid();
