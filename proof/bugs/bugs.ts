@@ -91,7 +91,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     breaks: 'D3',
   },
   {
-    name: 'counter that does not go on in a new term',
+    name: 'counter that begins at 1 in a new term',
     file: `${CORE}/record-write.ts`,
     find: ': current.version.counter + 1,',
     replace: ': current.version.term === context.term ? current.version.counter + 1 : 1,',
@@ -185,5 +185,34 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace:
       "const kept: Record<string, JsonValue> = { ...next, ...('rank' in previous && { rank: previous['rank'] }) };",
     breaks: 'D4',
+  },
+  {
+    name: 'step of a controller whose row has moved on',
+    file: `${CORE}/memory/memory-control.ts`,
+    find: 'if (row?.epoch !== epoch) return undefined;',
+    replace: 'if (!row) return undefined;',
+    breaks: 'D6',
+  },
+  {
+    name: 'cache filled by a slow reader',
+    file: `${CORE}/memory/memory-cache.ts`,
+    find: `if (!slot || slot.token !== token) return false;
+    if (compareVersions(entry.version, slot.minimum) < 0) return false;`,
+    replace: 'if (!slot) return false;',
+    breaks: 'D1',
+  },
+  {
+    name: 'write that passes the cache by',
+    file: `${HYBRID}/entity-records.ts`,
+    find: 'return (this.#cached ?? this.#router).write(intent, options);',
+    replace: 'return this.#router.write(intent, options);',
+    breaks: 'D1',
+  },
+  {
+    name: 'cache entries named by the term that was seen first',
+    file: `${HYBRID}/phases/group.ts`,
+    find: 'const leased = this.#permitLease?.lastTerm ?? 1;',
+    replace: 'const leased = 1;',
+    breaks: 'D1',
   },
 ];

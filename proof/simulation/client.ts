@@ -153,6 +153,7 @@ export class Client<Process extends Service> {
     const { random, keys, name } = this.#options;
     this.#count += 1;
     if (random.chance(0.1)) this.#at = this.#options.process();
+    if (random.chance(ONCE)) return this.#once();
     const key = random.pick(keys);
     const draft = { id: `${name}-${this.#count}`, key, rank: this.#count };
     const kind = random.pick(KINDS);
@@ -160,6 +161,15 @@ export class Client<Process extends Service> {
     if (kind !== 'update') return this.#write({ ...draft, kind });
     const found = await this.#until({ ...draft, id: `${draft.id}-read`, kind: 'get' });
     if (found) await this.#write({ ...draft, kind: 'replace', ifVersion: found.version });
+  }
+
+  // A record that is written once, and read at once: nothing that comes later hides its loss.
+  async #once(): Promise<void> {
+    const { random, keys, name } = this.#options;
+    const id = `${name}-${this.#count}`;
+    const draft = { id, key: { owner: random.pick(keys).owner, id }, rank: this.#count };
+    await this.#write({ ...draft, kind: 'create' });
+    await this.#until({ ...draft, id: `${id}-read`, kind: 'get' });
   }
 
   async #write(draft: Draft): Promise<void> {
@@ -265,6 +275,9 @@ export class Client<Process extends Service> {
     };
   }
 }
+
+// How often a client writes a record that nobody writes again.
+const ONCE = 0.04;
 
 // Each as likely as it stands here.
 const KINDS = [

@@ -31,8 +31,8 @@ export interface Operation {
   /** Whether PostgreSQL may have answered a read while Cosmos DB was the authority. */
   readonly mayLag?: boolean | undefined;
   /**
-   * Whether the permit could not be asked during a read: such a read is answered on what its process knew last, and is promised no
-   * more than to find what somebody wrote.
+   * Whether neither the permit nor the control row could be asked during a read: such a read is answered on what its process knew last,
+   * and is promised no more than to find what somebody wrote.
    */
   readonly isBlind?: boolean | undefined;
 }
@@ -75,6 +75,8 @@ export interface History {
   readonly realTime: boolean;
   /** How far reads that {@link Operation.mayLag} may be behind, in milliseconds. */
   readonly staleMs: number;
+  /** Whether a cache answers reads: then they see what was acknowledged, and may be behind what another read saw before that. */
+  readonly isCached?: boolean;
 }
 
 /** Negative when a version is older than another. The checks have their own, since they check those who have one as well. */

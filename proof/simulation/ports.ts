@@ -1,4 +1,4 @@
-import type { DocumentStore, RelationalStore, UnitOfWork } from '@polyphase/core';
+import type { CacheStore, DocumentStore, RelationalStore, UnitOfWork } from '@polyphase/core';
 import type { Caller, Network } from './network.ts';
 
 /** What {@link portsOf} works with. */
@@ -14,10 +14,10 @@ export interface PortOptions {
 // Calls that answer at once, from what is there already.
 const LOCAL = new Set(['passed', 'positionOf', 'behind']);
 // Calls that give ports of their own.
-const NESTED = new Set(['records', 'changes']);
+const NESTED = new Set(['records', 'changes', 'cache']);
 
 /** A store as one process has it: every call of it goes over the network. */
-export function portsOf<Store extends DocumentStore | RelationalStore>(
+export function portsOf<Store extends CacheStore | DocumentStore | RelationalStore>(
   store: Store,
   name: string,
   options: PortOptions,

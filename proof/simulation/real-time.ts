@@ -43,7 +43,7 @@ class Floor {
 export function checkRealTime(
   operations: readonly Operation[],
   lineage: Lineage,
-  { realTime, staleMs }: Pick<History, 'realTime' | 'staleMs'>,
+  { realTime, staleMs, isCached = false }: Pick<History, 'realTime' | 'staleMs' | 'isCached'>,
 ): readonly Violation[] {
   const violations: Violation[] = [];
   const ended = (of: (operation: Operation) => boolean): Floor =>
@@ -56,6 +56,8 @@ export function checkRealTime(
       }),
     );
   const all = ended(() => true);
+  // An entry of a cache may be older than what was read beside it, and never older than a write that was acknowledged.
+  const readable = isCached ? ended((it) => it.kind !== 'get') : all;
   const own = new Map<string, { readonly seen: Floor; readonly written: Floor }>();
   for (const { session } of operations)
     if (!own.has(session))
@@ -69,9 +71,9 @@ export function checkRealTime(
     else {
       const { session, invokedAt, mayLag = false } = operation;
       // A read that may be behind may also be behind another, but never behind what its session wrote.
-      const least = own.get(session)?.[mayLag ? 'written' : 'seen'].before(invokedAt);
+      const least = own.get(session)?.[mayLag || isCached ? 'written' : 'seen'].before(invokedAt);
       violations.push(...checkRead(operation, { floor: least, breaks: 'D8', lineage, operations }));
-      const floor = realTime ? all.before(invokedAt - (mayLag ? staleMs : 0)) : undefined;
+      const floor = realTime ? readable.before(invokedAt - (mayLag ? staleMs : 0)) : undefined;
       violations.push(...checkRead(operation, { floor, breaks: 'D1', lineage, operations }));
     }
   }

@@ -78,6 +78,8 @@ const DISTURBANCES: readonly [Disturbance, ...Disturbance[]] = [
   // PostgreSQL is restarted, or is away for longer.
   (world, random) => away(world, random, 'postgres', random.chance(0.5) ? 100 : 3_000),
   (world, random) => away(world, random, 'cosmos', 500),
+  (world) => void world.stores.split(),
+  (world) => world.stores.cache.flush(),
   (world, random) => throttled(world, random),
   (world, random) => {
     world.stores.offMs = -random.between(0, 3_600_000);
@@ -145,6 +147,7 @@ export function hunt(seed: number): Walk {
       clientPauseMs: random.pick([5, 15, 30]),
       ranges: 1 + random.below(2),
       session: false,
+      cached: random.chance(0.25),
     },
     faults: (own, isCalm) => aimedFaults(own, { at: AIMS, until: isCalm }),
   };
@@ -169,6 +172,7 @@ export function scenario(seed: number): Walk {
       clientPauseMs: random.pick([5, 20, 60]),
       ranges: 1 + random.below(3),
       session: random.chance(0.3),
+      cached: random.chance(0.25),
     },
     faults: (own, isCalm) => randomFaults(own, { rate, until: isCalm }),
     disturb: (world, own, isCalm) => {

@@ -44,6 +44,8 @@ export interface ProcessOptions {
   readonly config: PolyphaseConfig;
   /** What it does beside its calls; undefined: it was not given PostgreSQL, and works by the permit alone. */
   readonly roles: readonly Role[] | undefined;
+  /** Whether it was given the cache. */
+  readonly cached: boolean;
   readonly tellsAbort: () => boolean;
   /** Hears what the process says of itself. */
   readonly tell: (what: string) => void;
@@ -60,7 +62,7 @@ export class SimulatedProcess implements Caller, Service {
   readonly #options: ProcessOptions;
   readonly #end = new AbortController();
   #stoppedUntil = 0;
-  #blindAt = Number.NEGATIVE_INFINITY;
+  readonly #failedAt = { permit: Number.NEGATIVE_INFINITY, row: Number.NEGATIVE_INFINITY };
   #hybrid: Opened | undefined;
 
   constructor(options: ProcessOptions) {
@@ -98,19 +100,21 @@ export class SimulatedProcess implements Caller, Service {
   }
 
   heardFailure(name: string): void {
-    if (name === 'cosmos.permits.renew') this.#blindAt = this.#options.scheduler.now;
+    if (name === 'cosmos.permits.renew') this.#failedAt.permit = this.#options.scheduler.now;
+    if (name === 'postgres.control.read') this.#failedAt.row = this.#options.scheduler.now;
   }
 
   /** Opens it; where it cannot, it ends, and whoever watches over it starts another. */
   async open(): Promise<void> {
     const { scheduler, stores, config, rate, offMs, name, tell } = this.#options;
-    const { network, tellsAbort, roles } = this.#options;
+    const { network, tellsAbort, roles, cached } = this.#options;
     const options = { network, caller: this, tellsAbort, ended: this.ended };
     try {
       this.#hybrid = await createHybrid<HybridStores, readonly [typeof Note]>({
         stores: {
           cosmos: portsOf(stores.cosmos(), 'cosmos', options),
           ...(roles && { postgres: portsOf(stores.postgres, 'postgres', options) }),
+          ...(cached && { cache: portsOf(stores.cache, 'cache', options) }),
         },
         roles: roles ?? ['serve'],
         entities: [Note],
@@ -141,7 +145,9 @@ export class SimulatedProcess implements Caller, Service {
   async #perform(draft: Draft, hybrid: Opened): Promise<Attempted> {
     const began = this.#options.scheduler.now;
     const attempted = await perform(draft, hybrid);
-    return this.#blindAt >= began ? { ...attempted, isBlind: true } : attempted;
+    const { permit, row } = this.#failedAt;
+    const isBlind = permit >= began && (!this.hasPostgres || row >= began);
+    return isBlind ? { ...attempted, isBlind } : attempted;
   }
 
   #listen(hybrid: Opened): void {

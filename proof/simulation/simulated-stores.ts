@@ -12,7 +12,14 @@ import {
   type StoredRecord,
   type WriteResult,
 } from '@polyphase/core';
-import { type ForeignDocuments, memoryDocumentStore, memoryRelationalStore } from '@polyphase/core/memory';
+import {
+  type ForeignDocuments,
+  type MemoryCacheStore,
+  type MemoryDocumentStore,
+  memoryCacheStore,
+  memoryDocumentStore,
+  memoryRelationalStore,
+} from '@polyphase/core/memory';
 import type { Move, Straggler } from './history.ts';
 import { Note } from './note.ts';
 import { simulatedClock } from './process-clock.ts';
@@ -22,6 +29,9 @@ import type { Scheduler } from './scheduler.ts';
 
 /** How long a statement may take in PostgreSQL once it has passed its fence. */
 export const LONGEST_IN_FLIGHT_MS = 2_000;
+
+// Fewer than there are keys, so that entries are evicted.
+const CACHE_ENTRIES = 4;
 
 /** What {@link SimulatedStores} are made of. */
 export interface SimulatedStoresOptions {
@@ -36,11 +46,13 @@ export interface SimulatedStoresOptions {
 /** The stores of a simulated world, and what became of them: every move of the authority, every write that came too late. */
 export class SimulatedStores {
   readonly postgres: RelationalStore;
+  readonly cache: MemoryCacheStore;
   readonly foreign: ForeignDocuments;
   readonly moves: Move[] = [];
   readonly stragglers: Straggler[] = [];
   readonly #scheduler: Scheduler;
   readonly #documents: DocumentStore;
+  readonly #whole: MemoryDocumentStore;
   readonly #rows: RelationalStore;
   readonly #random: Random;
   readonly #replicas: Replicas | undefined;
@@ -53,6 +65,8 @@ export class SimulatedStores {
     this.#random = random;
     const clock = simulatedClock(scheduler, undefined, { offMs: () => this.offMs });
     const documents = memoryDocumentStore({ clock, ranges });
+    this.#whole = documents;
+    this.cache = memoryCacheStore({ clock, maxEntries: CACHE_ENTRIES });
     this.#documents = this.#watchWrites(documents);
     this.#replicas = options.session
       ? new Replicas({ scheduler, random, documents: this.#documents })
@@ -65,6 +79,12 @@ export class SimulatedStores {
   /** Cosmos DB as one process has it: one session of its account. */
   cosmos(): DocumentStore {
     return this.#replicas?.session() ?? this.#documents;
+  }
+
+  /** Puts two ranges of the feed in the place of one, as Cosmos DB does when a partition grows. */
+  async split(): Promise<void> {
+    const ranges = await this.#whole.changes(Note).ranges();
+    this.#whole.split(Note, ranges[this.#random.below(ranges.length)]?.id);
   }
 
   /** The last move of the authority, as its row was written. */

@@ -8,6 +8,8 @@ export interface Route {
   readonly wishes: Walk['wishes'];
   /** How many of the wishes come before the part that is swept. */
   readonly skip: number;
+  /** Whether reads by key go through a cache. */
+  readonly cached: boolean;
 }
 
 const there: Wish = { policy: { policy: 'postgres-primary', flip: 'auto' }, until: '6' };
@@ -16,9 +18,9 @@ const back: Wish = { policy: { policy: 'dual-write', flip: 'auto' }, until: '2' 
 
 /** The migrations that are swept. */
 export const ROUTES: readonly Route[] = [
-  { name: '0 to 7', wishes: [alone], skip: 0 },
-  { name: '6 to 2', wishes: [there, back], skip: 1 },
-  { name: '7 to 7r to 6 to 2', wishes: [alone, there, back], skip: 1 },
+  { name: '0 to 7', wishes: [alone], skip: 0, cached: false },
+  { name: '6 to 2', wishes: [there, back], skip: 1, cached: false },
+  { name: '7 to 7r to 6 to 2', wishes: [alone, there, back], skip: 1, cached: true },
 ];
 
 /** One fault at one call of a migration. */
@@ -28,7 +30,7 @@ export interface SweepCase {
   readonly fault: Fault;
 }
 
-function walkOf({ wishes }: Route): Walk {
+function walkOf({ wishes, cached }: Route): Walk {
   return {
     seed: 1,
     wishes,
@@ -42,6 +44,7 @@ function walkOf({ wishes }: Route): Walk {
       clientPauseMs: 30,
       ranges: 2,
       session: false,
+      cached,
     },
   };
 }

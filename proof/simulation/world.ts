@@ -27,6 +27,8 @@ export interface WorldOptions {
   readonly ranges: number;
   /** Whether the account promises each session its own writes only. */
   readonly session: boolean;
+  /** Whether reads by key go through a cache. */
+  readonly cached: boolean;
 }
 
 const MOST_TOLD = 4000;
@@ -151,6 +153,7 @@ export class World {
       stragglers,
       realTime,
       staleMs,
+      isCached: this.#options.cached,
       rest: { phase, cosmos, postgres, journal: all, stuck },
     };
   }
@@ -168,6 +171,7 @@ export class World {
       rate: random.between(0.96, 1.04),
       offMs: random.chance(0.2) ? random.between(-3_600_000, 3_600_000) : 0,
       config: this.#loaded(fleet[slot] !== undefined),
+      cached: this.#options.cached,
       tellsAbort: () => random.chance(0.5),
       tell: (what) => this.tell(what),
     });
@@ -215,9 +219,12 @@ export class World {
 
   // A process that was not given PostgreSQL has a config of its own.
   #loaded(hasPostgres: boolean): PolyphaseConfig {
+    const policy: StorePolicy = hasPostgres ? { ...this.#config.policy } : { policy: 'cosmos-only' };
     return {
       revision: this.#config.revision,
-      entities: { [Note.name]: hasPostgres ? { ...this.#config.policy } : { policy: 'cosmos-only' } },
+      entities: {
+        [Note.name]: this.#options.cached ? { policy: 'cached', ttl: '5m', over: policy } : policy,
+      },
     };
   }
 
