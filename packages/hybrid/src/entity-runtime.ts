@@ -21,6 +21,7 @@ import type { Controller } from './phases/controller.ts';
 import { Group, type RecordStores } from './phases/group.ts';
 import { mayTryAgain } from './phases/may-try-again.ts';
 import { openByPermit } from './phases/opening.ts';
+import { OwnSession } from './phases/own-session.ts';
 import type { ProtocolLimits } from './protocol-limits.ts';
 import { type FeedStatus, NO_FEED } from './relay/feed-work.ts';
 import type { Role } from './roles.ts';
@@ -63,6 +64,7 @@ export class EntityRuntime {
   readonly #options: EntityRuntimeOptions;
   readonly #work: BackgroundWork | undefined;
   readonly #second: SecondWriter;
+  readonly #session: OwnSession | undefined;
   #wish: Wish;
 
   constructor(options: EntityRuntimeOptions) {
@@ -80,6 +82,8 @@ export class EntityRuntime {
       onPhase: (from, row) =>
         notices.tell('phase', { entity: entity.name, from, to: row.phase, term: row.term }),
     });
+    const feed = stores.cosmos?.changes(entity);
+    this.#session = feed && new OwnSession({ group: this.group, feed });
     this.#second = new SecondWriter({
       group: this.group,
       timeoutMs: limits.inlineTimeoutMs,
@@ -164,6 +168,7 @@ export class EntityRuntime {
         });
       }
     }
+    this.#session?.begin();
     await this.#prepareCosmos(signal);
     this.#work?.start();
   }
@@ -203,8 +208,12 @@ export class EntityRuntime {
    * @throws `SealedError` when Cosmos DB is the authority no more; whatever the stores throw
    */
   async assure(signal?: AbortSignal): Promise<void> {
+    if (this.group.provenTerm === undefined) await this.#prove(signal);
+    await this.#session?.cover(signal);
+  }
+
+  async #prove(signal?: AbortSignal): Promise<void> {
     const { group } = this;
-    if (group.provenTerm !== undefined) return;
     if (group.view.kind === 'unknown') await this.refresh(signal);
     else if (group.rules.authority === 'postgres') await this.#work?.look(signal);
     // The look may have shown that it is Cosmos DB by now.

@@ -310,6 +310,29 @@ describe('a process without PostgreSQL in a fleet', () => {
   });
 });
 
+describe('the first read after the way back', () => {
+  it('comes after a marker in each range, so that its session covers what relays wrote in theirs', async () => {
+    const world = fleet();
+    const plan = new FaultPlan();
+    const marks = () => plan.calls.filter((name) => name === 'cosmos.changes.mark').length;
+    const worker = await world.join(undefined);
+    const reader = await world.join(['serve'], { plan });
+    const notes = reader.repository(Note);
+    await world.wish(worker, POSTGRES);
+    await world.reached(reader, '6');
+    await world.passing(notes.create({ ...key('1'), text: 'x' }));
+    await world.wish(worker, DUAL);
+    await world.reached(reader, '2');
+    expect(marks()).toBe(0);
+    const read = () => world.passing(notes.get(key('1')));
+    expect((await Promise.all([read(), read()])).map((found) => found?.value.text)).toEqual(['x', 'x']);
+    expect(marks()).toBe(2);
+    await read();
+    await world.passing((await world.join(['serve'], { plan })).repository(Note).get(key('1')));
+    expect(marks()).toBe(2);
+  });
+});
+
 describe('a flip back', () => {
   it('waits for a member that answers reads, as long as its membership runs', async () => {
     const world = fleet();
