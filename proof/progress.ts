@@ -3,8 +3,8 @@ import { appendFileSync, globSync, mkdirSync, readFileSync, writeFileSync } from
 import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../', import.meta.url);
-// What the proof runs: its own sources, and those of the product.
-const SOURCES = ['proof/**/*.ts', 'packages/{core,hybrid}/src/**/*.ts'];
+// What the proof runs: its own sources, those of the product, and what starts engines.
+const SOURCES = ['proof/**/*.ts', 'packages/*/src/**/*.ts', 'test-support/src/**/*.ts'];
 
 function fingerprint(): string {
   const hash = createHash('sha256');
@@ -21,13 +21,16 @@ export class Progress<Done> {
   readonly #file: URL;
   readonly #done = new Map<string, Done>();
 
-  /** @param name - what is proved: the name of the file, below `.polyphase/prove` */
-  constructor(name: string) {
+  /**
+   * @param name - what is proved: the name of the file, below `.polyphase/prove`
+   * @param options - `anew`: what was done before does not count
+   */
+  constructor(name: string, options: { readonly anew?: boolean } = {}) {
     const folder = new URL('.polyphase/prove/', ROOT);
     mkdirSync(folder, { recursive: true });
     this.#file = new URL(`${name}.jsonl`, folder);
     const head = JSON.stringify({ sources: fingerprint() });
-    if (!this.#read(head)) writeFileSync(this.#file, `${head}\n`);
+    if (options.anew === true || !this.#read(head)) writeFileSync(this.#file, `${head}\n`);
   }
 
   /** What is done. */

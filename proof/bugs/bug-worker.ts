@@ -38,9 +38,9 @@ async function search({ bug, seeds }: BugSearch): Promise<BugAnswer> {
     },
   });
   const { simulate } = await import('../simulation/simulate.ts');
-  const { hunt, scenario } = await import('../simulation/scenario.ts');
+  const worlds = await import('../simulation/scenario.ts');
   if (!isLoaded) return { name: bug.name, seeds: 0, violations: [], problem: `${bug.file} was never loaded` };
-  const walkOf = bug.isAnywhere === true ? scenario : hunt;
+  const walkOf = worlds[bug.among ?? 'hunt'];
   let last: BugAnswer | undefined;
   for (let at = 0; at < seeds; at += 1) {
     const seed = (bug.from ?? 1) + at;

@@ -12,7 +12,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'await Promise.all([group.gate.whenIdle(signal), group.clock.sleep(permit.drainMs * DRIFT, signal)]);',
     replace: 'void DRIFT;',
     breaks: 'D6',
-    from: 50,
+    from: 5,
   },
   {
     name: 'flip without the cut and the last comparison',
@@ -22,7 +22,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   if (found.differences.length > 0) throw giveUp(describe(found));`,
     replace: 'void describe;',
     breaks: 'D1',
-    from: 50,
+    from: 60,
   },
   {
     name: 'seal while long leases may run',
@@ -30,7 +30,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'await this.#group.clock.sleep(permit.drainMs * DRIFT, signal);\n    await this.#cosmos?.permits.drained',
     replace: 'void DRIFT; await this.#cosmos?.permits.drained',
     breaks: 'D1',
-    from: 70,
+    among: 'stragglers',
+    from: 8,
   },
   {
     name: 'lease checked once',
@@ -38,23 +39,26 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'if (now?.opening === lease.opening) return;',
     replace: 'if (now?.opening !== -1) return;',
     breaks: 'D1',
-    from: 90,
+    among: 'stragglers',
+    from: 6,
   },
   {
     name: 'lease counted from its answer',
     file: `${HYBRID}/phases/permit-lease.ts`,
     find: 'endsAt: askedAt + lease.leaseMs',
     replace: 'endsAt: this.#clock.monotonic() + lease.leaseMs + 0 * askedAt',
-    breaks: 'D1',
-    from: 50,
+    breaks: 'D6',
+    among: 'stragglers',
+    from: 12,
   },
   {
     name: 'versions compared without their term',
     file: `${CORE}/version.ts`,
     find: 'return a.term - b.term || a.counter - b.counter;',
     replace: 'return a.counter - b.counter;',
-    breaks: 'D1',
-    from: 90,
+    breaks: 'D5',
+    among: 'stragglers',
+    from: 15,
   },
   {
     name: 'copy applied whatever is there',
@@ -71,6 +75,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: `const record = this.#table.put(decision.record);
       if (record.value === undefined) this.#table.remove(record.key);`,
     breaks: 'D2',
+    from: 5,
   },
   {
     name: 'checkpoint before apply',
@@ -78,9 +83,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: "const outcomes = await this.#sides.records('postgres').apply(copies, {\n      checkpoint,",
     replace: `await this.#sides.stores.postgres?.checkpoints.advance(checkpoint, { signal });
     const outcomes = await this.#sides.records('postgres').apply(copies, {`,
-    breaks: 'D1',
-    isAnywhere: true,
-    from: 80,
+    breaks: 'D9',
+    among: 'scenario',
   },
   {
     name: 'retry without operation id',
@@ -105,19 +109,12 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     breaks: 'D5',
   },
   {
-    name: 'fence that does not look at the term',
-    file: `${CORE}/memory/memory-control.ts`,
-    find: "if (row && authorityOf(row.phase) === 'postgres' && row.term === term) {",
-    replace: 'if (row && term > 0) {',
-    breaks: 'D1',
-    from: 80,
-  },
-  {
     name: 'dirty key not noted with the write',
     file: `${CORE}/memory/memory-records.ts`,
     find: 'if (pass?.capture === true)',
     replace: 'if (pass?.capture === true && record.version.counter % 2 === 0)',
     breaks: 'D5',
+    from: 6,
   },
   {
     name: 'dirty key settled whatever its version',
@@ -125,8 +122,8 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'if (compareVersions(entry.version, version) === 0) entries.delete(text);',
     replace: 'if (compareVersions(entry.version, version) !== -1e99) entries.delete(text);',
     breaks: 'D5',
-    isAnywhere: true,
-    from: 10,
+    among: 'scenario',
+    from: 105,
   },
   {
     name: 'permit before row on the way back',
@@ -136,7 +133,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
       await bringPermitTo({ ...row, phase, term, epoch: row.epoch + 1 }, this.#cosmos.permits, this.#group.limits, signal);
     const moved = await this.#postgres.control.advance(`,
     breaks: 'D6',
-    from: 120,
+    from: 104,
   },
   {
     name: 'permit left open in the seal',
@@ -153,6 +150,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: `const { provenTerm } = this.#group;
       if (this.#maxStalenessMs >= 0) return this.#ask(read, signal, mayBeFresh);`,
     breaks: 'D1',
+    from: 8,
   },
   {
     name: 'PostgreSQL fresh without the own second write',
@@ -160,6 +158,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'this.stalenessMs <= maxStalenessMs && this.#freshAsOf > this.#behindSince;',
     replace: 'this.stalenessMs <= maxStalenessMs && this.#freshAsOf + 1e12 > this.#behindSince;',
     breaks: 'D8',
+    from: 14,
   },
   {
     name: 'stamp that does not ask for its ETag',
@@ -167,16 +166,16 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });',
     replace: 'stamps.push({ record: stamped(record, row, found) });',
     breaks: 'D1',
-    from: 60,
+    from: 43,
   },
   {
     name: 'term that stays over the flip',
     file: `${HYBRID}/phases/controller.ts`,
     find: 'return this.#move(row, seal.to, row.term + 1, signal);',
     replace: 'return this.#move(row, seal.to, row.term, signal);',
-    breaks: 'D3',
-    isAnywhere: true,
-    from: 130,
+    breaks: 'D5',
+    among: 'stragglers',
+    from: 41,
   },
   {
     name: 'replacement that keeps an old field',
@@ -192,6 +191,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'if (row?.epoch !== epoch) return undefined;',
     replace: 'if (!row) return undefined;',
     breaks: 'D6',
+    from: 29,
   },
   {
     name: 'cache filled by a slow reader',
@@ -200,6 +200,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     if (compareVersions(entry.version, slot.minimum) < 0) return false;`,
     replace: 'if (!slot) return false;',
     breaks: 'D1',
+    from: 80,
   },
   {
     name: 'write that passes the cache by',
@@ -207,6 +208,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'return (this.#cached ?? this.#router).write(intent, options);',
     replace: 'return this.#router.write(intent, options);',
     breaks: 'D1',
+    from: 2,
   },
   {
     name: 'cache entries named by the term that was seen first',
@@ -214,5 +216,6 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'const leased = this.#permitLease?.lastTerm ?? 1;',
     replace: 'const leased = 1;',
     breaks: 'D1',
+    from: 204,
   },
 ];

@@ -11,8 +11,8 @@ export interface SeededBug {
   readonly breaks: Invariant;
   /** Seed to begin the search with: one that is quick to find it, as long as nothing else changes. @default 1 */
   readonly from?: number;
-  /** Whether it is looked for in worlds of every kind, and not only where pauses are worth most. @default false */
-  readonly isAnywhere?: boolean;
+  /** The kind of worlds in which it is looked for. @default 'hunt' */
+  readonly among?: 'hunt' | 'stragglers' | 'scenario';
 }
 
 /**

@@ -1,3 +1,4 @@
+import { Progress } from '../progress.ts';
 import { INVARIANTS } from './invariants.ts';
 import { type ModelProof, proveModel } from './prove-model.ts';
 
@@ -32,10 +33,9 @@ function tellInvariants({ worlds, states }: ModelProof): void {
   console.log(`${number.format(states)} states in ${worlds.length} searches`);
 }
 
-/** Proves the model, and says on the console what came of it. Tells whether it holds. */
-export async function tellModel(states: number): Promise<boolean> {
+function prove(states: number): Promise<ModelProof> {
   let toldAt = performance.now();
-  const proof = await proveModel({
+  return proveModel({
     states,
     onProgress: ({ what, states: seen }) => {
       if (performance.now() - toldAt < PROGRESS_MS) return;
@@ -43,6 +43,15 @@ export async function tellModel(states: number): Promise<boolean> {
       console.error(`… ${what}: ${number.format(seen)} states`);
     },
   });
+}
+
+/** Proves the model, and says on the console what came of it. Tells whether it holds. */
+export async function tellModel(states: number): Promise<boolean> {
+  const progress = new Progress<ModelProof>(`model-${states}`);
+  const [before] = progress.all;
+  if (before) console.error('… the model was proved before');
+  const proof = before ?? (await prove(states));
+  if (!before) progress.add('model', proof);
   tellWorlds(proof);
   console.log();
   tellBugs(proof);

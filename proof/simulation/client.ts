@@ -58,7 +58,6 @@ const LAGGING = new Set<string | undefined>(['3', '4']);
 /** What an attempt came to. Plain data, so that it can come from another process. */
 export interface Attempted {
   readonly mayLag?: boolean;
-  readonly isBlind?: boolean;
   readonly version?: Version | undefined;
   readonly found?: Stored<NoteValue> | undefined;
   readonly existed?: boolean | undefined;
@@ -300,17 +299,13 @@ function keyOf({ owner, id }: NoteKey): string {
   return `["${owner}"] ${id}`;
 }
 
-function seenIn(
-  { kind }: Draft,
-  { version, found, existed, mayLag, isBlind }: Attempted,
-): Partial<Operation> {
+function seenIn({ kind }: Draft, { version, found, existed, mayLag }: Attempted): Partial<Operation> {
   const at = kind === 'get' ? found?.version : version;
   return {
     ...(at !== undefined && { version: decodeVersion(at) }),
     ...(found && { seen: found.value }),
     ...(existed !== undefined && { existed }),
     ...(mayLag === true && { mayLag }),
-    ...(isBlind === true && { isBlind }),
   };
 }
 

@@ -69,6 +69,18 @@ const AIMED: readonly [Fault, ...Fault[]] = [
   'stop',
 ];
 
+/** Most writes of some processes to Cosmos DB are late. */
+export function lateWrites(
+  random: Random,
+  options: { readonly of: string; readonly until: () => boolean },
+): FaultSource {
+  const { of, until } = options;
+  return (call) => {
+    const isLate = call.name === 'cosmos.records.write' && call.process.startsWith(of) && !until();
+    return isLate && random.chance(0.6) ? 'pause before' : undefined;
+  };
+}
+
 /** One fault at one call. */
 export function faultAt(number: number, fault: Fault): FaultSource {
   return (call) => (call.number === number ? fault : undefined);

@@ -30,11 +30,6 @@ export interface Operation {
   readonly existed?: boolean | undefined;
   /** Whether PostgreSQL may have answered a read while Cosmos DB was the authority. */
   readonly mayLag?: boolean | undefined;
-  /**
-   * Whether neither the permit nor the control row could be asked during a read: such a read is answered on what its process knew last,
-   * and is promised no more than to find what somebody wrote.
-   */
-  readonly isBlind?: boolean | undefined;
 }
 
 /** A move of the authority, when its row was written. */

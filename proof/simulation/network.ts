@@ -9,8 +9,6 @@ export interface Caller extends Owner {
   crash(): void;
   /** Makes it stand still. */
   stop(ms: number): void;
-  /** It has heard that a call failed. */
-  heardFailure(name: string): void;
 }
 
 /** What keeps a store from answering now, if anything does. */
@@ -102,14 +100,8 @@ export class Network {
           end();
         });
       };
-      const fail = (error: unknown): void => {
-        from.heardFailure(name);
-        reject(error);
-      };
       const onWay = this.#journey(fault === 'pause before');
-      scheduler.after(onWay, name, () =>
-        this.#arrive({ from, call, fault, send, answer, resolve, reject: fail }),
-      );
+      scheduler.after(onWay, name, () => this.#arrive({ from, call, fault, send, answer, resolve, reject }));
     });
   }
 

@@ -50,9 +50,7 @@ export function checkRealTime(
     new Floor(
       operations.filter(of).flatMap((by) => {
         const version = by.kind === 'get' ? by.version : lineage.versionOf(by.id);
-        return by.outcome === 'done' && by.isBlind !== true && version && version.term > 0
-          ? [{ at: by.endedAt, version, by }]
-          : [];
+        return by.outcome === 'done' && version && version.term > 0 ? [{ at: by.endedAt, version, by }] : [];
       }),
     );
   const all = ended(() => true);
@@ -66,7 +64,7 @@ export function checkRealTime(
         written: ended((it) => it.session === session && it.kind !== 'get'),
       });
   for (const operation of operations) {
-    if (operation.outcome !== 'done' || operation.isBlind === true) continue;
+    if (operation.outcome !== 'done') continue;
     if (operation.kind !== 'get') violations.push(...checkWrite(operation, lineage, all));
     else {
       const { session, invokedAt, mayLag = false } = operation;

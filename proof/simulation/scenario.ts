@@ -1,6 +1,6 @@
 import type { StorePolicy } from '@polyphase/core';
 import { ConnectionError, ThrottledError } from '@polyphase/core';
-import { aimedFaults, randomFaults } from './faults.ts';
+import { aimedFaults, lateWrites, randomFaults } from './faults.ts';
 import { Random } from './random.ts';
 import type { Walk, Wish } from './walk.ts';
 import type { World, WorldOptions } from './world.ts';
@@ -153,8 +153,36 @@ export function hunt(seed: number): Walk {
   };
 }
 
+/**
+ * A walk that ends soon after a flip, in which most writes of one process are late: several reach Cosmos DB when it is no longer the
+ * authority, and little that comes later covers what becomes of them.
+ */
+export function stragglers(seed: number): Walk {
+  const random = new Random(seed ^ 0x165667b1);
+  const there: Wish = { policy: POSTGRES, until: '6' };
+  const back: Wish = { policy: DUAL, until: '2' };
+  const end: Wish = { policy: POSTGRES, until: random.between(30, 400) };
+  return {
+    seed,
+    wishes: random.chance(0.3) ? [there, back, there, end] : [there, end],
+    world: {
+      pauseMs: random.pick([900, 1_500]),
+      latencyMs: 1,
+      fleet: [ALL, undefined],
+      clients: 6,
+      keys: 2 + random.below(7),
+      clientPauseMs: random.pick([15, 30]),
+      ranges: 1 + random.below(2),
+      session: false,
+      cached: false,
+    },
+    faults: (own, isCalm) => lateWrites(own, { of: 'p1-', until: isCalm }),
+  };
+}
+
 /** The walk that a seed stands for: its world, its way, its faults and what else goes wrong. */
 export function scenario(seed: number): Walk {
+  if (seed % 9 === 0) return stragglers(seed);
   if (seed % 3 === 0) return hunt(seed);
   const random = new Random(seed ^ 0x5bd1e995);
   const rate = random.chance(0.1) ? 0 : random.between(0, 0.25) ** 2;

@@ -6,7 +6,7 @@ import {
   type ProtocolOptions,
   type Role,
 } from '@polyphase/hybrid';
-import { type Attempted, type Draft, perform, type Service } from './client.ts';
+import { perform, type Service } from './client.ts';
 import type { Caller, Network } from './network.ts';
 import { Note } from './note.ts';
 import { portsOf } from './ports.ts';
@@ -62,7 +62,6 @@ export class SimulatedProcess implements Caller, Service {
   readonly #options: ProcessOptions;
   readonly #end = new AbortController();
   #stoppedUntil = 0;
-  readonly #failedAt = { permit: Number.NEGATIVE_INFINITY, row: Number.NEGATIVE_INFINITY };
   #hybrid: Opened | undefined;
 
   constructor(options: ProcessOptions) {
@@ -96,12 +95,7 @@ export class SimulatedProcess implements Caller, Service {
   /** Makes one attempt at an operation, once it is open. */
   get perform(): Service['perform'] {
     const hybrid = this.#hybrid;
-    return hybrid && ((draft) => this.#perform(draft, hybrid));
-  }
-
-  heardFailure(name: string): void {
-    if (name === 'cosmos.permits.renew') this.#failedAt.permit = this.#options.scheduler.now;
-    if (name === 'postgres.control.read') this.#failedAt.row = this.#options.scheduler.now;
+    return hybrid && ((draft) => perform(draft, hybrid));
   }
 
   /** Opens it; where it cannot, it ends, and whoever watches over it starts another. */
@@ -140,14 +134,6 @@ export class SimulatedProcess implements Caller, Service {
   stop(ms: number): void {
     this.#options.tell(`${this.name} stands still for ${Math.round(ms)} ms`);
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.#options.scheduler.now + ms);
-  }
-
-  async #perform(draft: Draft, hybrid: Opened): Promise<Attempted> {
-    const began = this.#options.scheduler.now;
-    const attempted = await perform(draft, hybrid);
-    const { permit, row } = this.#failedAt;
-    const isBlind = permit >= began && (!this.hasPostgres || row >= began);
-    return isBlind ? { ...attempted, isBlind } : attempted;
   }
 
   #listen(hybrid: Opened): void {
