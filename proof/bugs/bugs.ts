@@ -12,7 +12,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'await Promise.all([group.gate.whenIdle(signal), group.clock.sleep(permit.drainMs * DRIFT, signal)]);',
     replace: 'void DRIFT;',
     breaks: 'D6',
-    from: 5,
+    from: 288,
   },
   {
     name: 'flip without the cut and the last comparison',
@@ -22,7 +22,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   if (found.differences.length > 0) throw giveUp(describe(found));`,
     replace: 'void describe;',
     breaks: 'D1',
-    from: 60,
+    from: 277,
   },
   {
     name: 'seal while long leases may run',
@@ -31,7 +31,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: 'void DRIFT; await this.#cosmos?.permits.drained',
     breaks: 'D1',
     among: 'stragglers',
-    from: 8,
+    from: 32,
   },
   {
     name: 'lease checked once',
@@ -40,7 +40,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: 'if (now?.opening !== -1) return;',
     breaks: 'D1',
     among: 'stragglers',
-    from: 6,
+    from: 14,
   },
   {
     name: 'lease counted from its answer',
@@ -49,7 +49,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: 'endsAt: this.#clock.monotonic() + lease.leaseMs + 0 * askedAt',
     breaks: 'D6',
     among: 'stragglers',
-    from: 12,
+    from: 14,
   },
   {
     name: 'versions compared without their term',
@@ -133,7 +133,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
       await bringPermitTo({ ...row, phase, term, epoch: row.epoch + 1 }, this.#cosmos.permits, this.#group.limits, signal);
     const moved = await this.#postgres.control.advance(`,
     breaks: 'D6',
-    from: 104,
+    from: 231,
   },
   {
     name: 'permit left open in the seal',
@@ -150,7 +150,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: `const { provenTerm } = this.#group;
       if (this.#maxStalenessMs >= 0) return this.#ask(read, signal, mayBeFresh);`,
     breaks: 'D1',
-    from: 8,
+    from: 38,
   },
   {
     name: 'PostgreSQL fresh without the own second write',
@@ -158,7 +158,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'this.stalenessMs <= maxStalenessMs && this.#freshAsOf > this.#behindSince;',
     replace: 'this.stalenessMs <= maxStalenessMs && this.#freshAsOf + 1e12 > this.#behindSince;',
     breaks: 'D8',
-    from: 14,
+    from: 75,
   },
   {
     name: 'stamp that does not ask for its ETag',
@@ -166,7 +166,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'stamps.push({ record: stamped(record, row, found), ifEtag: record.etag });',
     replace: 'stamps.push({ record: stamped(record, row, found) });',
     breaks: 'D1',
-    from: 43,
+    from: 60,
   },
   {
     name: 'term that stays over the flip',
@@ -175,7 +175,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     replace: 'return this.#move(row, seal.to, row.term, signal);',
     breaks: 'D5',
     among: 'stragglers',
-    from: 41,
+    from: 128,
   },
   {
     name: 'replacement that keeps an old field',
@@ -191,7 +191,7 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
     find: 'if (row?.epoch !== epoch) return undefined;',
     replace: 'if (!row) return undefined;',
     breaks: 'D6',
-    from: 29,
+    from: 48,
   },
   {
     name: 'cache filled by a slow reader',
