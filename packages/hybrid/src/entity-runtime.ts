@@ -8,6 +8,7 @@ import {
   isTransientError,
   type Notices,
   type ResolvedPolicy,
+  SealedError,
   sameWish,
   type Wish,
   type WriteResult,
@@ -217,8 +218,13 @@ export class EntityRuntime {
     if (group.view.kind === 'unknown') await this.refresh(signal);
     else if (group.rules.authority === 'postgres') await this.#work?.look(signal);
     // The look may have shown that it is Cosmos DB by now.
-    if (group.rules.authority === 'postgres') return;
-    await group.lease(signal);
+    if (group.rules.authority === 'cosmos') await group.lease(signal);
+    else if (group.provenTerm === undefined)
+      throw new SealedError({
+        message:
+          'PostgreSQL answered so late that the authority may have moved meanwhile; nothing was read, try again',
+        entity: this.#options.entity.name,
+      });
   }
 
   /**

@@ -270,6 +270,27 @@ describe('a process without PostgreSQL in a fleet', () => {
     expect((await world.passing(notes.get(key('1'))))?.value.text).toBe('again');
   });
 
+  it('tells nothing that a unit of work read once the authority has moved on', async () => {
+    const world = fleet();
+    const alone = await world.join(undefined, { alone: true });
+    await world.passing(alone.repository(Note).create({ ...key('1'), text: 'x' }));
+    const full = await world.join(undefined);
+    const begun = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const unit = alone.transaction(async (inside) => {
+      await inside.repository(Note).get(key('1'));
+      begun.resolve();
+      await goOn.promise;
+      return inside.repository(Note).get(key('1'));
+    });
+    await begun.promise;
+    await world.wish(full, { policy: 'postgres-primary', reverseSync: false, flip: 'auto' });
+    await world.reached(full, '7');
+    await world.passing(full.repository(Note).patch(key('1'), { text: 'later' }));
+    goOn.resolve();
+    expect(await world.passing(outcomeOf(unit))).toBe('sealed');
+  });
+
   it('answers no read from Cosmos DB while it cannot ask the permit: the authority may have moved', async () => {
     const world = fleet();
     let isThrottled = false;
@@ -334,6 +355,32 @@ describe('the first read after the way back', () => {
 });
 
 describe('a flip back', () => {
+  it('is not missed by a process whose look at the row is answered late', async () => {
+    const world = fleet();
+    let lateMs = 0;
+    const plan = new FaultPlan({
+      faultAt: (_, name) => (lateMs > 0 && name.includes('members.beat') ? 'pause after' : undefined),
+      pause: () => world.clock.sleep(lateMs),
+    });
+    const late = await world.join(['serve'], { plan });
+    const full = await world.join(undefined);
+    await world.wish(full, POSTGRES);
+    await world.reached(full, '6');
+    await world.passing(late.repository(Note).create({ ...key('1'), text: 'x' }));
+    lateMs = 30_000;
+    await world.clock.advance(10_000);
+    const read = late
+      .repository(Note)
+      .get(key('1'))
+      .then((found) => found?.value.text, String);
+    await world.wish(full, { policy: 'cosmos-only', flip: 'auto' });
+    await world.reached(full, '0');
+    await world.passing(full.repository(Note).patch(key('1'), { text: 'later' }));
+    const told = await world.passing(read);
+    lateMs = 0;
+    expect(['later', expect.stringContaining('Sealed')]).toContainEqual(told);
+  });
+
   it('waits for a member that answers reads, as long as its membership runs', async () => {
     const world = fleet();
     const pause = { ms: 0 };

@@ -8,6 +8,7 @@ import {
   type RelationalStore,
   type Repository,
   type RepositoryStore,
+  SealedError,
   StoreRepository,
   type UnitOfWork,
   type UnitRecords,
@@ -175,6 +176,7 @@ export class HybridTransaction<Stores extends HybridStores> {
   async #enter(runtime: EntityRuntime): Promise<Member> {
     const { group } = runtime;
     if (group.view.kind === 'unknown') await runtime.refresh(this.#options.signal);
+    this.#checkOpen();
     const { name } = group.entity;
     const ticket = await this.#ticketOf(runtime);
     try {
@@ -310,18 +312,29 @@ export class HybridTransaction<Stores extends HybridStores> {
     await this.#tellCaches((cached, entity) =>
       cached.committed(written.filter((it) => it.entity.name === entity.name).map((it) => it.result.record)),
     );
-    for (const member of await Promise.all(this.#members.values())) {
-      const { runtime, lease } = member;
+    const members = await Promise.all(this.#members.values());
+    // Those that were only read as well: what they told may have been old, and others may rest on it.
+    for (const member of members) await this.#confirm(member, written);
+    for (const { runtime, lease } of members) {
       const own = written.filter((it) => it.entity.name === runtime.group.entity.name);
-      const [first] = own;
-      if (!lease || !first) continue;
-      await runtime.group.confirm(lease, {
-        operation: 'transaction',
-        entity: runtime.group.entity.name,
-        key: keyLabel(first.result.record.key),
-        operationId: this.#operationId,
+      if (lease && own.length > 0) await runtime.copySecond(own.map((it) => it.result));
+    }
+  }
+
+  async #confirm({ runtime, lease }: Member, written: UnitResult<void>['written']): Promise<void> {
+    if (!lease) return;
+    const entity = runtime.group.entity.name;
+    const first = written.find((it) => it.entity.name === entity) ?? written[0];
+    const key = first ? keyLabel(first.result.record.key) : '';
+    const write = { operation: 'transaction', entity, key, operationId: this.#operationId };
+    try {
+      await runtime.group.confirm(lease, write);
+    } catch (error) {
+      if (first) throw error;
+      throw new SealedError({
+        message: 'The authority may have moved while the unit read; read again',
+        entity,
       });
-      await runtime.copySecond(own.map((it) => it.result));
     }
   }
 

@@ -160,10 +160,13 @@ export class CallGate {
 /**
  * Enters several gates at a moment when all are open: who held one while it waited for another would keep the first from getting idle.
  *
+ * @param options - `until`: end of the wait on the monotonic clock
  * @throws `SealedError` as {@link CallGate.enter}
  */
-export async function enterAll(gates: readonly CallGate[], signal?: AbortSignal): Promise<readonly Ticket[]> {
-  const until = gates[0]?.waitEndsAt;
+export async function enterAll(
+  gates: readonly CallGate[],
+  { signal, until }: { readonly signal: AbortSignal | undefined; readonly until: number | undefined },
+): Promise<readonly Ticket[]> {
   for (;;) {
     const closed = gates.find((gate) => gate.isClosed);
     // Open gates count the call in at once.

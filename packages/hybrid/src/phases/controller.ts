@@ -1,4 +1,5 @@
 import {
+  authorityOf,
   type ControlRow,
   type DocumentStore,
   FencedError,
@@ -56,7 +57,7 @@ const STANDS_STILL =
  * never from this process's config; its gates are asked; the row is moved by compare-and-set. It may die between any two: the
  * next look begins from the row.
  *
- * Groups that a wish names together move their authority in one step. The first of them by name leads: it asks the gates of all, seals all,
+ * Groups that a wish names together move their authority in one step. The first by name of those that have not moved leads: it asks the gates of all, seals all,
  * and commits all by one compare-and-set. The others wait for it; one that finds itself sealed beside a leader that is not takes its seal
  * back. No promise rests on it: each row is still what is true of its group.
  */
@@ -115,10 +116,12 @@ export class Controller {
       return false;
     }
     const seal = SEALS[row.phase];
-    if (seal?.to === to)
-      return leaderOf(row) === row.group
-        ? this.#finish(row, seal, signal)
-        : this.#followLeader(row, seal, signal);
+    if (seal?.to === to) {
+      const [leader = row.group, ...companions] = await this.#partyOf(row, signal);
+      return leader === row.group
+        ? this.#finish(row, { seal, companions }, signal)
+        : this.#followLeader(row, { seal, leader }, signal);
+    }
     const answers = await this.#ask(row, to, signal);
     if (answers.some((answer) => !answer.passed)) {
       this.#blockedBy = answers.filter((answer) => !answer.passed);
@@ -170,12 +173,25 @@ export class Controller {
     return this.#gates.check(row.phase, to, signal);
   }
 
+  // The groups of its wish that have not moved yet, in order: the first of them leads. Those that came later, or moved alone before, go
+  // their own way until they are beside the others.
+  async #partyOf(row: ControlRow, signal: AbortSignal): Promise<readonly string[]> {
+    const { together = [row.group] } = row.wish;
+    const rows = await Promise.all(
+      together.map((name) => (name === row.group ? row : this.#postgres.control.read(name, { signal }))),
+    );
+    return together.filter((_, i) => {
+      const there = rows[i];
+      return !there || authorityOf(there.phase) === authorityOf(row.phase);
+    });
+  }
+
   // Every group that moves in the same step must be ready for it.
   async #askTogether(row: ControlRow, to: Phase, signal: AbortSignal): Promise<readonly GateAnswer[]> {
-    const leader = leaderOf(row);
+    const [leader = row.group, ...companions] = await this.#partyOf(row, signal);
     if (leader !== row.group) return [moveTogether(`"${leader}" leads`, `the gates of "${leader}" to pass`)];
     const answers = [...(await this.#gates.check(row.phase, to, signal))];
-    for (const name of companionsOf(row)) {
+    for (const name of companions) {
       if (answers.some(({ passed }) => !passed)) break;
       const peer = this.#peer(name);
       answers.push(
@@ -231,13 +247,19 @@ export class Controller {
       await bringPermitTo(moved, this.#cosmos.permits, this.#group.limits, signal);
     this.#group.observe(moved);
     if (moved.term !== before.term) this.#gates.reset();
+    // What was read before may lack what was written in between.
+    if (before.phase === '0') this.#watch?.reset();
   }
 
   // Nobody loses anything but a moment: out of time, or at a difference, the rows go back to where the seal began, same term.
-  async #finish(row: ControlRow, seal: Seal, signal: AbortSignal): Promise<boolean> {
+  async #finish(
+    row: ControlRow,
+    { seal, companions }: { readonly seal: Seal; readonly companions: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     if (!this.#watch) return false;
     try {
-      await this.#inTime(row, signal, (bounded) => this.#flip(row, seal, bounded));
+      await this.#inTime(row, signal, (bounded) => this.#flip(row, { seal, companions }, bounded));
       this.#givenUp = 0;
       return true;
     } catch (error) {
@@ -246,17 +268,21 @@ export class Controller {
       // The row had moved on: the commit succeeded, and only its answer was lost.
       if (!unsealed) return true;
       // What fails here is found by the others themselves.
-      const companions = companionsOf(row).flatMap((name) => this.#peer(name) ?? []);
-      await Promise.allSettled(companions.map((it) => it.#unsealIn(row.phase, seal, signal)));
+      const peers = companions.flatMap((name) => this.#peer(name) ?? []);
+      await Promise.allSettled(peers.map((it) => it.#unsealIn(row.phase, seal, signal)));
       this.#noteGivenUp(seal.to, error);
       if (!SealedError.isInstance(error) && !mayTryAgain(error)) throw error;
       return false;
     }
   }
 
-  async #flip(row: ControlRow, seal: Seal, signal: AbortSignal): Promise<ControlRow | undefined> {
-    const companions = companionsOf(row).map((name) => this.#sealedPeer(name, row.phase, seal, signal));
-    const parts: readonly Part[] = [{ controller: this, row }, ...(await Promise.all(companions))];
+  async #flip(
+    row: ControlRow,
+    { seal, companions }: { readonly seal: Seal; readonly companions: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<ControlRow | undefined> {
+    const sealing = companions.map((name) => this.#sealedPeer(name, row.phase, seal, signal));
+    const parts: readonly Part[] = [{ controller: this, row }, ...(await Promise.all(sealing))];
     await Promise.all(parts.map((part) => part.controller.#makeReady(part.row, signal)));
     if (parts.length === 1) return this.#move(row, seal.to, row.term + 1, signal);
     const steps = parts.map(({ row: { group, epoch, term } }) => ({
@@ -285,9 +311,20 @@ export class Controller {
   async #sealedPeer(group: string, phase: Phase, seal: Seal, signal: AbortSignal): Promise<Part> {
     const controller = this.#peer(group);
     const there = controller && (await this.#postgres.control.read(group, { signal }));
-    if (controller && there?.phase === phase) return { controller, row: there };
-    if (controller && there?.phase === seal.from && nextPhase(there.phase, there.wish.phase) === phase) {
-      const row = await controller.#move(there, phase, there.term, signal);
+    if (controller && there?.wish.flip === 'auto') {
+      // The gate of this process must be closed before anybody counts on it.
+      controller.#group.observe(there);
+      const next = nextPhase(there.phase, there.wish.phase);
+      if (there.phase === phase && next === seal.to) return { controller, row: there };
+      const row =
+        there.phase === seal.from && next === phase
+          ? await this.#inTime(
+              there,
+              signal,
+              (bounded) => controller.#move(there, phase, there.term, bounded),
+              this.#limitOf(there),
+            )
+          : undefined;
       if (row) return { controller, row };
     }
     throw new SealedError({
@@ -311,12 +348,16 @@ export class Controller {
   }
 
   // Sealed by a leader: it commits, or takes its seal back, or is gone for so long that nobody should wait for it.
-  async #followLeader(row: ControlRow, seal: Seal, signal: AbortSignal): Promise<boolean> {
+  async #followLeader(
+    row: ControlRow,
+    { seal, leader: name }: { readonly seal: Seal; readonly leader: string },
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { clock, limits } = this.#group;
     if (this.#sealSeen?.epoch !== row.epoch) this.#sealSeen = { epoch: row.epoch, at: clock.monotonic() };
-    const leader = await this.#postgres.control.read(leaderOf(row), { signal });
+    const leader = await this.#postgres.control.read(name, { signal });
     const isAlone = leader !== undefined && leader.phase !== row.phase;
-    const isLeft = clock.monotonic() - this.#sealSeen.at > 2 * limits.sealTimeoutMs;
+    const isLeft = clock.monotonic() - this.#sealSeen.at > limits.sealTimeoutMs;
     if (!isAlone && !isLeft) return false;
     return this.#unseal(row, seal.from, signal);
   }
@@ -368,13 +409,4 @@ export class Controller {
     this.#blockedBy = this.#whyGivenUp;
     this.#onBlocked(to, this.#blockedBy);
   }
-}
-
-/** The group that leads a step that moves the authority: the first of those that move together. */
-function leaderOf({ group, wish }: ControlRow): string {
-  return wish.together?.[0] ?? group;
-}
-
-function companionsOf({ group, wish }: ControlRow): readonly string[] {
-  return wish.together?.filter((name) => name !== group) ?? [];
 }

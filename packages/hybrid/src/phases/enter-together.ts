@@ -8,8 +8,6 @@ export interface Entered {
   refresh(signal?: AbortSignal): Promise<void>;
 }
 
-const LOOKS = 3;
-
 /**
  * Enters entities that move together, at a moment when none of them is sealed and all are seen on one side. Their rows move in one step,
  * and a process learns of it row by row.
@@ -22,11 +20,10 @@ export async function enterTogether(
   signal?: AbortSignal,
 ): Promise<readonly Ticket[]> {
   const gates = entities.map(({ group }) => group.gate);
-  for (let looks = 0; ; looks += 1) {
-    const tickets = await enterAll(gates, signal);
-    const sides = new Set(entities.map(({ group }) => group.rules.authority));
-    if (sides.size === 1 || looks === LOOKS) return tickets;
-    for (const ticket of tickets) ticket.leave();
-    await Promise.all(entities.map((entity) => entity.refresh(signal)));
-  }
+  const until = gates[0]?.waitEndsAt;
+  const tickets = await enterAll(gates, { signal, until });
+  if (new Set(entities.map(({ group }) => group.rules.authority)).size === 1) return tickets;
+  for (const ticket of tickets) ticket.leave();
+  await Promise.all(entities.map((entity) => entity.refresh(signal)));
+  return enterAll(gates, { signal, until });
 }

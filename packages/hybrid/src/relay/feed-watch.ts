@@ -28,6 +28,12 @@ export class FeedWatch {
     return true;
   }
 
+  /** Begins anew: history is asked about again. */
+  reset(): void {
+    this.#history = undefined;
+    this.#setsToPass = SETS;
+  }
+
   /** The date of Cosmos DB, in milliseconds. */
   async serverNowMs(signal: AbortSignal): Promise<number> {
     const { feed } = this.#options;

@@ -25,8 +25,16 @@ const GATES: { readonly [step in `${Phase} ${Phase}`]?: readonly Gate[] } = {
     thereAndBack,
     sameLately,
   ],
-  '4 5': [flipAllowed, deadLettersMended, documentsFit, rowsFit, recentSame],
-  "6 5'": [flipAllowed, deadLettersMended, reverseSmall, conflictsDecided, documentsFit, sameInBoth],
+  '4 5': [flipAllowed, membersFollowFlip, deadLettersMended, documentsFit, rowsFit, recentSame],
+  "6 5'": [
+    flipAllowed,
+    membersFollowFlip,
+    deadLettersMended,
+    reverseSmall,
+    conflictsDecided,
+    documentsFit,
+    sameInBoth,
+  ],
   '6 7': [
     soaked,
     membersLetGo,
