@@ -49,6 +49,8 @@ interface Stamp {
   readonly digest: string;
   readonly operations: readonly OperationMark[];
   readonly tombstone: boolean;
+  /** Names of a tombstone's own fields. */
+  readonly fields: ReadonlySet<JsonValue> | undefined;
   /** Fields of the value whose names mean something else in this container. */
   readonly shadowed: JsonObject | undefined;
   /** What the document's `ttl` stands for, where it is not the value's. */
@@ -68,7 +70,7 @@ function markOf(mark: JsonValue): OperationMark | undefined {
 export function stampOf(field: JsonValue | undefined): Stamp | 'malformed' | undefined {
   if (field === undefined) return undefined;
   if (!isJsonObject(field)) return 'malformed';
-  const { t: term, c: counter, d: digest, o: marks, v: shadowed } = field;
+  const { t: term, c: counter, d: digest, o: marks, v: shadowed, f: fields } = field;
   if (!whole(term) || !whole(counter) || typeof digest !== 'string' || !Array.isArray(marks))
     return 'malformed';
   const operations = marks.map(markOf);
@@ -79,6 +81,7 @@ export function stampOf(field: JsonValue | undefined): Stamp | 'malformed' | und
     digest,
     operations,
     tombstone: field['x'] === true,
+    fields: Array.isArray(fields) ? new Set<JsonValue>(fields) : undefined,
     shadowed: isJsonObject(shadowed) ? shadowed : undefined,
     ttl: decodeTtl(field['l']),
   };
@@ -104,27 +107,15 @@ export function valueOf({ discriminator }: EntityMapping, document: JsonObject):
 
 /**
  * Whether a document stands for a deleted record. One that another program made of a tombstone does not: it has the tombstone's stamp,
- * and a body.
+ * and fields that the tombstone had not.
  */
-function isTombstone({ entity, discriminator }: EntityMapping, document: JsonObject): boolean {
+function isTombstone(document: JsonObject): boolean {
   const stamp = stampOf(document[STAMP_FIELD]);
   if (typeof stamp !== 'object' || !stamp.tombstone) return false;
-  const isOwn = (value: JsonValue | undefined, path: Path): boolean => {
-    // The SDK writes the id at each unique path, and nothing else beside key and discriminator; what is more would be in the stamp.
-    if (value === document['id'] || partitionPaths(entity).some((own) => samePath(own, path))) return true;
-    return isJsonObject(value) && Object.keys(value).every((name) => isOwn(value[name], [...path, name]));
-  };
-  return Object.keys(document).every(
-    (name) =>
-      name === STAMP_FIELD ||
-      name === TTL_FIELD ||
-      SYSTEM_FIELDS.has(name) ||
-      discriminator.fields.has(name) ||
-      isOwn(document[name], [name]),
-  );
+  const { fields } = stamp;
+  // What begins like a system field may be one that the service has added since.
+  return !fields || Object.keys(document).every((name) => fields.has(name) || name.startsWith('_'));
 }
-
-const samePath = (a: Path, b: Path): boolean => a.length === b.length && a.every((name, i) => name === b[i]);
 
 /** The key of a document, as the entity finds it. */
 export function keyOfDocument(entity: Entity, document: JsonObject): RecordKey {
@@ -158,7 +149,7 @@ export function toRecord(
       issues: [MALFORMED],
     });
   const etag = document['_etag'];
-  const value = isTombstone(mapping, document) ? undefined : valueOf(mapping, document);
+  const value = isTombstone(document) ? undefined : valueOf(mapping, document);
   const digest = recordDigest(value);
   return {
     key,
@@ -186,7 +177,7 @@ export function documentIssues(mapping: EntityMapping, document: JsonObject): re
     if (!InvalidDataError.isInstance(error)) throw error;
     issues.push(...error.issues);
   }
-  if (isTombstone(mapping, document)) return issues;
+  if (isTombstone(document)) return issues;
   const value = valueOf(mapping, document);
   return [...issues, ...(entity.loose ? portabilityIssues(value) : entity.issues(value))];
 }
@@ -237,5 +228,6 @@ export function toDocument(record: StoredRecord, layout: DocumentLayout): JsonOb
   });
   tombstone = withDiscriminator(discriminator, tombstone);
   for (const path of uniquePaths) tombstone = withValueAt(tombstone, path, id);
-  return { ...tombstone, ttl: -1, [STAMP_FIELD]: { ...stamp, x: true } };
+  tombstone = { ...tombstone, [TTL_FIELD]: -1 };
+  return { ...tombstone, [STAMP_FIELD]: { ...stamp, x: true, f: Object.keys(tombstone) } };
 }

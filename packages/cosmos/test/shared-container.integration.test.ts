@@ -295,7 +295,7 @@ describe('a map', () => {
       'map.c.discriminator.type must be text, a finite number, a boolean or null',
       'map.c.discriminator.id has a meaning of its own in every document',
       'map.c.discriminator._h has a meaning of its own in every document',
-      'map.d must be an object with container, discriminator or deletes',
+      'map.d must be an object with container, discriminator, deletes or otherReaders',
       'map.f.deletes must be "hard", or left out',
       'map.e.containers is no option of a map',
     ]);

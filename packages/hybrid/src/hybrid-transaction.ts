@@ -150,10 +150,21 @@ export class HybridTransaction<Stores extends HybridStores> {
       await this.#join(entity);
       return (await this.#begin(() => this.#host(entity))).records(entity);
     };
+    // Cosmos DB answers whoever asks: the unit may have stood still since its lease was taken.
+    const read = async <Answer>(ask: (records: UnitRecords) => Promise<Answer>): Promise<Answer> => {
+      const answer = await ask(await joined());
+      await this.#confirm(await this.#join(entity), '').catch(() => {
+        throw new SealedError({
+          message: 'The authority may have moved while the unit read; run it again',
+          entity: entity.name,
+        });
+      });
+      return answer;
+    };
     return {
-      read: async (key, options) => (await joined()).read(key, options),
-      getMany: async (keys, options) => (await joined()).getMany(keys, options),
-      query: async (plan, options) => (await joined()).query(plan, options),
+      read: (key, options) => read((records) => records.read(key, options)),
+      getMany: (keys, options) => read((records) => records.getMany(keys, options)),
+      query: (plan, options) => read((records) => records.query(plan, options)),
       write: async (intent, options) => {
         const records = await joined();
         await (await this.#join(entity)).cached?.guard(intent.key);
@@ -312,30 +323,19 @@ export class HybridTransaction<Stores extends HybridStores> {
     await this.#tellCaches((cached, entity) =>
       cached.committed(written.filter((it) => it.entity.name === entity.name).map((it) => it.result.record)),
     );
-    const members = await Promise.all(this.#members.values());
-    // Those that were only read as well: what they told may have been old, and others may rest on it.
-    for (const member of members) await this.#confirm(member, written);
-    for (const { runtime, lease } of members) {
-      const own = written.filter((it) => it.entity.name === runtime.group.entity.name);
-      if (lease && own.length > 0) await runtime.copySecond(own.map((it) => it.result));
+    for (const member of await Promise.all(this.#members.values())) {
+      const own = written.filter((it) => it.entity.name === member.runtime.group.entity.name);
+      const [first] = own;
+      if (!member.lease || !first) continue;
+      await this.#confirm(member, keyLabel(first.result.record.key));
+      await member.runtime.copySecond(own.map((it) => it.result));
     }
   }
 
-  async #confirm({ runtime, lease }: Member, written: UnitResult<void>['written']): Promise<void> {
-    if (!lease) return;
+  async #confirm({ runtime, lease }: Member, key: string): Promise<void> {
     const entity = runtime.group.entity.name;
-    const first = written.find((it) => it.entity.name === entity) ?? written[0];
-    const key = first ? keyLabel(first.result.record.key) : '';
-    const write = { operation: 'transaction', entity, key, operationId: this.#operationId };
-    try {
-      await runtime.group.confirm(lease, write);
-    } catch (error) {
-      if (first) throw error;
-      throw new SealedError({
-        message: 'The authority may have moved while the unit read; read again',
-        entity,
-      });
-    }
+    const call = { operation: 'transaction', entity, key, operationId: this.#operationId };
+    if (lease) await runtime.group.confirm(lease, call);
   }
 
   async #tellCaches(tell: (cached: CachedWrite, entity: Entity) => Promise<void>): Promise<void> {

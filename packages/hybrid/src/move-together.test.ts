@@ -245,9 +245,8 @@ describe('entities of one group', () => {
     await world.postgres.journal.append([LETTER]);
     await world.wish(hybrid, { notes: POSTGRES, others: POSTGRES });
     await world.wish(hybrid, { notes: DUAL, others: DUAL });
-    await world.until('both back', () => NAMES.every((name) => hybrid.status(name).phase === '2'), {
-      mayDiffer: true,
-    });
+    await world.until('both back', () => allIn(hybrid, '2'), { mayDiffer: true });
+    expect((await world.rows()).map((row) => row?.term)).toEqual([3, 1]);
   });
 
   it('let a unit that is under way come to its end, in both of them, though they are sealed meanwhile', async () => {

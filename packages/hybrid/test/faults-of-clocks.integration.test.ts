@@ -63,8 +63,8 @@ describeWith('postgres')('a clock that is set back by an hour', { timeout: 60_00
       update polyphase.lease set holder = 'dead', ends_at = clock_timestamp() + interval '1 hour';
       insert into polyphase.dirty_key (entity, hyb_pk, id, term, counter, held_until)
         select 'notes', hyb_pk, id, hyb_term, hyb_counter, clock_timestamp() + interval '1 hour' from notes;
-      insert into polyphase.member (group_name, holder, epoch, version, ends_at)
-        values ('notes', 'dead', 1, '0.1.0', clock_timestamp() + interval '1 hour')`);
+      insert into polyphase.member (group_name, holder, epoch, version, ends_at, supports)
+        values ('notes', 'dead', 1, '0.1.0', clock_timestamp() + interval '1 hour', '0 1 2 3 4 5 6 5'' 7 7r')`);
     const process = await place.open('2');
     expect((await process.blocked('flip')).seen).toContain(
       'dead did not obey the seal in time; end what stands still, and remove what is gone from polyphase.member',

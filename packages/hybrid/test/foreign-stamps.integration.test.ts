@@ -25,7 +25,7 @@ const STAMPS = {
   'with a counter above ours': (own) => ({ ...own, c: Number(own['c']) + 1_000 }),
   'with a wrong digest': (own) => ({ ...own, d: 'f'.repeat(32) }),
   'of an older document': (_, older) => older,
-  'of a deleted record': (own) => ({ ...own, x: true, d: '0'.repeat(32) }),
+  'of a deleted record': (own) => ({ ...own, x: true, d: '0'.repeat(32), f: ['id', 'owner', 'ttl'] }),
 } as const satisfies Record<string, (own: Raw, older: Raw) => Raw>;
 type Stamp = keyof typeof STAMPS;
 const STAMP_NAMES = Object.keys(STAMPS).filter((stamp): stamp is Stamp => stamp in STAMPS);
@@ -147,6 +147,8 @@ describeWith('postgres')('another program that stamps documents badly, or remove
     const texts = async () =>
       (await world.container.items.readAll<Raw>().fetchAll()).resources.flatMap((it) => it['text'] ?? []);
     await eventually(async () => expect(await texts()).toEqual(['ours', 'ours', 'ours']));
+    const waiting = "select id from polyphase.dirty_key where id <> 'hold'";
+    await eventually(async () => expect((await pool.query(waiting)).rows).toEqual([]));
     if (phase === "5'") {
       await pool.query(HOLD_KEYS, ['-1 hour']);
       await world.wish('2');

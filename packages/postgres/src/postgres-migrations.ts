@@ -9,6 +9,7 @@ import { members } from './migrations/000006-members.ts';
 import { shadowTallies } from './migrations/000007-shadow-tallies.ts';
 import { together } from './migrations/000008-together.ts';
 import { memberSupports } from './migrations/000009-member-supports.ts';
+import { leaseDuration } from './migrations/000010-lease-duration.ts';
 import { entityTable } from './migrations/entity-table.ts';
 import { wantedTable } from './table.ts';
 import { checkMap, isSchemaName, mapProblems, type TableMap, type TableNames } from './table-map.ts';
@@ -80,6 +81,7 @@ export function entityMigrations(entities: readonly Entity[], names: TableNames)
       '000007-shadow-tallies': shadowTallies,
       '000008-together': together,
       '000009-member-supports': memberSupports,
+      '000010-lease-duration': leaseDuration,
       ...Object.fromEntries(
         entities.map((entity) => [entityMigrationName(entity, names), entityTable(entity, names)]),
       ),

@@ -32,6 +32,16 @@ export const leaseCases: readonly Case[] = suite<Pick<RecordHost, 'leases'>>('le
     },
   },
   {
+    name: 'whoever asks for a short lease waits for a long one all the same',
+    requires: [],
+    run: async ({ store: { leases } }) => {
+      const lease = await acquired(leases, 'a');
+      equal((await leases.acquire('work', 'b', 1)).kind, 'held', 'just acquired');
+      await leases.renew(lease);
+      equal((await leases.acquire('work', 'b', 1)).kind, 'held', 'just renewed');
+    },
+  },
+  {
     name: 'of many who ask at once one gets it',
     requires: [],
     run: async ({ store: { leases } }) => {

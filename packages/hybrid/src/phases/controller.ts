@@ -178,7 +178,9 @@ export class Controller {
   async #partyOf(row: ControlRow, signal: AbortSignal): Promise<readonly string[]> {
     const { together = [row.group] } = row.wish;
     const rows = await Promise.all(
-      together.map((name) => (name === row.group ? row : this.#postgres.control.read(name, { signal }))),
+      together.map(async (name) =>
+        name === row.group ? row : this.#postgres.control.read(name, { signal }),
+      ),
     );
     return together.filter((_, i) => {
       const there = rows[i];

@@ -11,7 +11,7 @@ export const readSdkTables: Statement<undefined, string> = defineStatement<undef
     select name from unnest(array['timestamp_text(timestamptz, int)', 'date_text(date)', 'raw_write()']) as wanted (name)
     where to_regprocedure('polyphase.' || name) is null
     union all
-    select name from unnest(array['control.wish_together', 'member.supports']) as wanted (name)
+    select name from unnest(array['control.wish_together', 'member.supports', 'lease.duration_ms']) as wanted (name)
     where not exists (
       select from pg_attribute
       where attrelid = to_regclass('polyphase.' || split_part(name, '.', 1)) and attname = split_part(name, '.', 2)

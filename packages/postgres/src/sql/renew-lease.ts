@@ -7,7 +7,8 @@ export const renewLease: Statement<Lease, number> = defineStatement<Lease, numbe
   (slot) => sql`
     update polyphase.lease
     set ends_at = clock_timestamp()
-      + ${slot(({ durationMs }) => String(durationMs))}::double precision * interval '1 millisecond'
+      + ${slot(({ durationMs }) => String(durationMs))}::double precision * interval '1 millisecond',
+      duration_ms = ${slot(({ durationMs }) => String(durationMs))}::double precision
     where name = ${slot(({ name }) => name)}::text and holder = ${slot(({ holder }) => holder)}::text
       and token = ${slot(({ token }) => String(token))}::bigint
     returning token`,
