@@ -28,6 +28,10 @@ export function runIn<Result>(module: URL, workerData: object): Promise<Result> 
       execArgv: ['--conditions=@polyphase/source', '--disable-warning=ExperimentalWarning'],
     });
     worker.once('error', reject);
+    // A world in which nothing can go on any more ends its thread without a word.
+    worker.once('exit', (code) =>
+      reject(new Error(`A thread of the proof ended with ${code} and no result`)),
+    );
     worker.once('message', (result: Result) => {
       resolve(result);
       void worker.terminate();
