@@ -147,6 +147,24 @@ describe('across flips', () => {
     expect(warm?.value?.['text']).toBe('4');
   });
 
+  it('the cache is silent while the authority moves back, and another process may have the first word', async () => {
+    const walk = await opened({ cache: memoryCacheStore });
+    const cached = (over: object) => ({ policy: 'cached', ttl: '5m', over: { ...over, flip: 'auto' } });
+    const phase = () => walk.hybrid.status('notes').phase;
+    const notes = walk.hybrid.repository(Note);
+    await walk.wish(cached({ policy: 'postgres-primary' }));
+    await walk.until('6', () => phase() === '6');
+    await notes.create({ id: '1', owner: 'a', text: '1' });
+    expect((await notes.get(key))?.value.text).toBe('1');
+    const answeredIn: unknown[] = [];
+    walk.hybrid.on('phase', ({ to }) => {
+      if (to === "5'") void notes.get(key).then(() => answeredIn.push(phase()));
+    });
+    await walk.wish(cached({ policy: 'dual-write' }));
+    await walk.until('2 and read', () => phase() === '2' && answeredIn.length > 0);
+    expect(answeredIn).toEqual(['2']);
+  });
+
   it('a wish that changes its mind on the way is followed', async () => {
     const walk = await opened();
     const notes = walk.hybrid.repository(Note);

@@ -89,11 +89,11 @@ export class EntityRecords implements RepositoryStore {
   }
 
   // A process that was fenced off must not answer from the cache either; the router says why. Nor must one that cannot be sure of
-  // the term, since the entries of an older one are not invalidated any more; the router makes sure.
+  // the term, since the entries of an older one are not invalidated any more; the router makes sure. A member that has obeyed the seal of
+  // the way back is waited for no longer: the authority may have moved already.
   get #readable(): RepositoryStore {
-    const { isFenced, provenTerm } = this.#group;
-    return this.#cached && this.#cacheTtlMs !== undefined && !isFenced && provenTerm !== undefined
-      ? this.#cached
-      : this.#router;
+    const { isFenced, provenTerm, row } = this.#group;
+    const isSure = !isFenced && provenTerm !== undefined && row?.phase !== "5'";
+    return this.#cached && this.#cacheTtlMs !== undefined && isSure ? this.#cached : this.#router;
   }
 }
