@@ -100,6 +100,17 @@ describe('checkHistory', () => {
     expect(broken(history(patched, stored('c', { term: 1, counter: 3 }, ['a', 'c'])))).toContain('D2');
   });
 
+  it('D2: knows a full write whose end nobody was told, and which came after the delete', () => {
+    const late = one('create', 'x', { outcome: 'unknown', rank: 7 });
+    const writes = [late, one('create', 'a', v(1, 1)), one('delete', 'b', { ...v(1, 2), existed: true })];
+    const found = [...writes, one('patch', 'c', v(1, 4))];
+    const at = { term: 1, counter: 4 };
+    const last = { ...stored('c', at, ['x', 'c']), value: value('c', ['x', 'c'], 7) };
+    expect(broken(history(found, last))).toEqual([]);
+    const known = found.map((write) => (write === late ? { ...write, rank: 8 } : write));
+    expect(broken(history(known, last))).toContain('D2');
+  });
+
   it('D3: finds an operation that took effect twice, and one that was refused and took effect', () => {
     const twice = [...good(), one('get', 'r2', { ...v(1, 3), ...seen('b', ['a', 'b']) })];
     expect(broken(history(twice, stored('b', { term: 1, counter: 3 }, ['a', 'b'])))).toContain('D3');
@@ -151,6 +162,22 @@ describe('checkHistory', () => {
     const bodies = { theirs: JSON.stringify(value('x')), ours: JSON.stringify(last.value) };
     const journal = [{ ...entry, bodies }];
     expect(broken(history(unknown, last, { stragglers: [straggler], rest: { journal } }))).toEqual([]);
+  });
+
+  it('D7: knows a straggler by the one that replaced it', () => {
+    const last = stored('b', { term: 1, counter: 2 }, ['a', 'b']);
+    const first = { at: 1, key: KEY, operationId: 'x', value: value('x') };
+    const second = { at: 2, key: KEY, operationId: 'y', value: undefined };
+    const writes = [
+      ...good(),
+      one('patch', 'x', { outcome: 'unknown' }),
+      one('delete', 'y', { outcome: 'unknown' }),
+    ];
+    const entry = { kind: 'conflict' as const, entity: 'notes', key: KEY, reason: '', issues: [] };
+    const journal = [{ ...entry, bodies: { theirs: undefined, ours: JSON.stringify(last.value) } }];
+    expect(broken(history(writes, last, { stragglers: [first, second], rest: { journal } }))).toEqual([]);
+    const late = { ...first, at: 3 };
+    expect(broken(history(writes, last, { stragglers: [late, second], rest: { journal } }))).toEqual(['D7']);
   });
 
   it('D8: finds a session that does not read what it wrote or read', () => {

@@ -98,7 +98,9 @@ export class Lineage {
 
   #checkMarks({ value, version }: Sight, where: string): void {
     const marks = new Set(Object.keys((value['marks'] as JsonObject | undefined) ?? {}));
-    const until = this.placed.filter((it) => order(it.version, version) <= 0);
+    // A full write whose end nobody was told came late: what it replaced, nobody can say.
+    const isLate = [...marks].some((mark) => this.#mayStandAnywhere(mark, value['rank']));
+    const until = isLate ? [] : this.placed.filter((it) => order(it.version, version) <= 0);
     const base = until.findLast(({ operation }) => operation.kind !== 'patch');
     if (base?.operation.kind === 'delete')
       return this.#broken(
@@ -127,6 +129,12 @@ export class Lineage {
       else if (operation.outcome === 'refused')
         this.#broken('D3', `${where} with the mark of ${mark}, which was refused`);
     }
+  }
+
+  #mayStandAnywhere(id: string, rank: unknown): boolean {
+    const write = this.#writes.get(id);
+    if (write?.outcome !== 'unknown' || write.kind === 'patch' || write.rank !== rank) return false;
+    return !this.versionOf(id);
   }
 
   #learn(id: string, version: RecordVersion): void {
