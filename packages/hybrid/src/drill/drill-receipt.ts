@@ -37,12 +37,16 @@ export interface DrillReceipt {
 export type KnownReceipt = Pick<DrillReceipt, 'sdkVersion' | 'fingerprint' | 'endedAt'>;
 
 /** Keeps a receipt beside the control row; a later one takes its place. */
-export async function keepReceipt(checkpoints: CheckpointStore, receipt: DrillReceipt): Promise<void> {
+export async function keepReceipt(
+  checkpoints: CheckpointStore,
+  receipt: DrillReceipt,
+  options?: CallOptions,
+): Promise<void> {
   const name = nameOf(receipt.entity);
   for (;;) {
-    const expected = (await checkpoints.read(name))?.revision ?? 0;
+    const expected = (await checkpoints.read(name, options))?.revision ?? 0;
     try {
-      await checkpoints.advance({ name, expected, position: JSON.stringify(receipt) });
+      await checkpoints.advance({ name, expected, position: JSON.stringify(receipt) }, options);
       return;
     } catch (error) {
       // Another drill ended at the same moment.

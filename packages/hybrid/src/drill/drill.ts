@@ -180,7 +180,10 @@ async function run(place: DrillPlace, { options, hybrid, samples, seeds }: Drill
       ...walk.trackOf(entity.name),
     }));
     for (const receipt of receipts)
-      await retryTransient(() => keepReceipt(place.stores.postgres.checkpoints, receipt), { clock, signal });
+      await retryTransient(() => keepReceipt(place.stores.postgres.checkpoints, receipt, { signal }), {
+        clock,
+        signal,
+      });
     return { passed: true, receipts };
   } finally {
     await stop();

@@ -268,7 +268,10 @@ export class Controller {
       if (FencedError.isInstance(error) || signal.aborted) throw error;
       const unsealed = await this.#unseal(row, seal.from, signal);
       // The row had moved on: the commit succeeded, and only its answer was lost.
-      if (!unsealed) return true;
+      if (!unsealed) {
+        this.#gates.reset();
+        return true;
+      }
       // What fails here is found by the others themselves.
       const peers = companions.flatMap((name) => this.#peer(name) ?? []);
       await Promise.allSettled(peers.map((it) => it.#unsealIn(row.phase, seal, signal)));

@@ -1,7 +1,7 @@
 import { type Clock, type PermitStore, UnknownOutcomeError, type WriteLease } from '@polyphase/core';
 
 /** A lease as it is held: when it ends on our own monotonic clock. */
-interface HeldLease extends WriteLease {
+interface RunningLease extends WriteLease {
   readonly endsAt: number;
 }
 
@@ -17,8 +17,8 @@ export class PermitLease {
   readonly #group: string;
   readonly #holder: string;
   readonly #clock: Clock;
-  #held: HeldLease | undefined;
-  #renewal: Promise<HeldLease | undefined> | undefined;
+  #held: RunningLease | undefined;
+  #renewal: Promise<RunningLease | undefined> | undefined;
   #generation = 0;
   #lastTerm = 1;
 
@@ -87,11 +87,11 @@ export class PermitLease {
     this.#renewal = undefined;
   }
 
-  #valid(): HeldLease | undefined {
+  #valid(): RunningLease | undefined {
     return this.#held && this.#clock.monotonic() < this.#held.endsAt ? this.#held : undefined;
   }
 
-  #renew(): Promise<HeldLease | undefined> {
+  #renew(): Promise<RunningLease | undefined> {
     if (this.#renewal) return this.#renewal;
     const renewal = this.#ask().finally(() => {
       if (this.#renewal === renewal) this.#renewal = undefined;
@@ -100,7 +100,7 @@ export class PermitLease {
     return renewal;
   }
 
-  async #ask(): Promise<HeldLease | undefined> {
+  async #ask(): Promise<RunningLease | undefined> {
     const generation = this.#generation;
     const askedAt = this.#clock.monotonic();
     const lease = await this.#permits.renew(this.#group, this.#holder);
